@@ -1,0 +1,91 @@
+// Package features turns match history into feature vectors. One chronological pass is the only
+// feature code there is: it writes the training set and it serves requests, so the two cannot
+// drift. State is updated only after the vectors of a date are written. The package knows no odds,
+// no models and no storage: it declares MatchStore and VectorStore, its children implement them.
+package features
+
+import (
+	"fmt"
+	"time"
+)
+
+// Date is a calendar day, counted in days since 1970-01-01.
+type Date int32
+
+// DateOf returns the day of t in UTC.
+func DateOf(t time.Time) Date {
+	return Date(t.UTC().Truncate(24*time.Hour).Unix() / 86400)
+}
+
+// ParseDate reads YYYY-MM-DD.
+func ParseDate(s string) (Date, error) {
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		return 0, fmt.Errorf("date %q: expected YYYY-MM-DD", s)
+	}
+	return DateOf(t), nil
+}
+
+// Time returns midnight UTC of the day.
+func (d Date) Time() time.Time { return time.Unix(int64(d)*86400, 0).UTC() }
+
+// String returns YYYY-MM-DD.
+func (d Date) String() string { return d.Time().Format(time.DateOnly) }
+
+// Status says how far a match has come.
+type Status uint8
+
+// The statuses of a match.
+const (
+	StatusUnknown Status = iota
+	Scheduled
+	Live
+	Finished
+	Postponed
+	Cancelled
+	Awarded
+	Abandoned
+)
+
+// Match is a fixture with, once it is Finished, its result. Home and Away are team ids.
+type Match struct {
+	ID          string // see MatchID
+	Competition string // football-data.co.uk code: "E0", "D1", …
+	Season      string // "2024-25"
+	Date        Date
+	Kickoff     time.Time // zero where only the date is known
+	Home, Away  string    // team ids, see TeamID
+	Status      Status
+	// Illustrative marks a fixture that was made up for want of a real fixture list.
+	Illustrative bool
+
+	HomeGoals, AwayGoals int16 // valid when Finished, Awarded or Live
+	// Stats hold what is known of the play. A count that is not known is NoCount.
+	HomeStats, AwayStats Stats
+}
+
+// NoCount stands for a count that the source does not give.
+const NoCount int16 = -1
+
+// Stats are one side's counts in a match; NoCount where unknown.
+type Stats struct {
+	HalfTimeGoals, Shots, ShotsOnTarget, Corners, RedCards int16
+}
+
+// Team is a club: country and name together identify it ("Heracles" plays in two countries).
+type Team struct {
+	ID          string // "eng-arsenal"
+	Name        string // as the data files spell it: "Arsenal"
+	Country     string // "England"
+	Competition string // football-data code of the last competition it was seen in
+	Aliases     []string
+}
+
+// Competition is a league.
+type Competition struct {
+	Code    string // football-data code: "E0"
+	Name    string // "Premier League"
+	Country string // "England"
+	Tier    int    // 1 is the highest league of its country
+	Season  string // the last season seen: "2024-25"
+}

@@ -1,0 +1,3 @@
+module footballprediction
+
+go 1.26

@@ -1,0 +1,71 @@
+package inference
+
+import (
+	"context"
+	"errors"
+)
+
+// Errors that callers tell apart with errors.Is. What went wrong exactly is in the error's text.
+var (
+	// ErrModelUnknown: no model of that name is configured.
+	ErrModelUnknown = errors.New("model unknown")
+	// ErrVersionUnknown: the model exists, that version or alias does not.
+	ErrVersionUnknown = errors.New("model version unknown")
+	// ErrNotReady: the model is known, and no version of it can serve now.
+	ErrNotReady = errors.New("model not ready")
+	// ErrModelFailed: the model ran and failed.
+	ErrModelFailed = errors.New("model failed")
+	// ErrTensorUnknown, ErrTensorDataType, ErrTensorShape and ErrTensorSize: the input does not fit
+	// the model's signature; the model was not run.
+	ErrTensorUnknown  = errors.New("tensor unknown")
+	ErrTensorDataType = errors.New("tensor datatype")
+	ErrTensorShape    = errors.New("tensor shape")
+	ErrTensorSize     = errors.New("tensor size")
+)
+
+// Model is one opened model: a signature and a way to run it. Implementations are safe for
+// concurrent use and immutable.
+type Model interface {
+	// Inputs and Outputs are the signature, in the model's own order. Callers must not change them.
+	Inputs() []TensorSpec
+	Outputs() []TensorSpec
+
+	// Run computes outputs from inputs. inputs hold one tensor per input of the signature, in any
+	// order. outputs name the outputs wanted; Run sets their Type and Shape and writes their Data,
+	// into the capacity that Data has or else into a new array, so that a caller who keeps its
+	// tensors allocates nothing. Run waits for a free session no longer than ctx allows; a run that
+	// has begun is finished. Neither slice nor their Data are kept.
+	Run(ctx context.Context, inputs, outputs []Tensor) error
+
+	// Concurrency is how many Runs can proceed at once.
+	Concurrency() int
+
+	// Close releases the model. The caller has made sure that no Run is under way or follows.
+	Close() error
+}
+
+// Opener opens the model in a folder: an MLflow ONNX model folder, or one with a bare model.onnx.
+type Opener interface {
+	Open(ctx context.Context, dir string) (Model, error)
+}
+
+// Source says what should be served. It keeps no history and starts nothing by itself.
+type Source interface {
+	// List returns every model that should be served. An error means that nothing is known just
+	// now, and what is served goes on.
+	List(ctx context.Context) ([]Aspired, error)
+	// Fetch makes the files of one listed version available and returns their folder, which stays
+	// unchanged until the process ends.
+	Fetch(ctx context.Context, name, version string) (dir string, err error)
+}
+
+// Aspired is a model as its Source wants it served.
+type Aspired struct {
+	Name string
+	// Versions are all versions to be loaded and addressable, highest last.
+	Versions []string
+	// Aliases maps an alias such as "champion" to one of Versions.
+	Aliases map[string]string
+	// Serving is the version that answers where a request names none.
+	Serving string
+}
