@@ -1,0 +1,101 @@
+# footballprediction. `make` lists the commands; each sets up what it needs.
+#
+# Needed by hand: Go, a C compiler and make, and once Node with npm (ONNX Runtime
+# comes in an npm package). Tests and training also need Python. Downloads are
+# pinned by hash and kept in CACHE for every clone of this user.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/footballprediction
+BUF := tools/node_modules/.bin/buf
+NODE_TOOLS := tools/node_modules/.package-lock.json
+PYTHON_PACKAGES := models/.venv/synced
+GOLANGCI_VERSION := 2.15.0
+GOLANGCI := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)
+
+# Match history and, where there are any, bookmakers' odds to compare with.
+DATA := ../shared/data/open/pddl
+ODDS := ../shared/data/results
+
+# How long each benchmark runs: a duration, or a count such as 1x.
+BENCHTIME := 1s
+
+.PHONY: help
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## Build, then serve predictions on this machine's loopback
+	bin/footballprediction serve
+
+.PHONY: build
+build: need-go bin/lib/libonnxruntime.so ## Build bin/footballprediction and the ONNX Runtime that it loads
+	go build -trimpath -o bin/footballprediction ./cmd/footballprediction
+
+.PHONY: test
+test: build setup ## Run every test: Go with the race detector, Python with a real MLflow
+	go test -race -timeout 20m ./...
+	cd models && .venv/bin/python -m pytest
+
+.PHONY: bench
+bench: need-go bin/lib/libonnxruntime.so ## Run the Go benchmarks (BENCHTIME=1s)
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+.PHONY: generate
+generate: need-go $(NODE_TOOLS) .tmp/imports ## Generate api/gen from the .proto files
+	$(BUF) generate
+
+.PHONY: lint
+lint: need-go need-shellcheck $(NODE_TOOLS) .tmp/imports $(GOLANGCI) $(PYTHON_PACKAGES) ## Check style and the import rule: buf, golangci-lint, ruff, shellcheck
+	$(BUF) lint
+	$(BUF) format --diff --exit-code api
+	$(GOLANGCI) run
+	cd models && .venv/bin/ruff check . && .venv/bin/ruff format --check .
+	shellcheck .ci/run tools/*.sh
+
+.PHONY: train
+train: build $(PYTHON_PACKAGES) ## Train, judge and release the models (DATA=folder ODDS=folder)
+	bin/footballprediction features export --data $(DATA) --parquet .tmp/features.parquet --state .tmp/state
+	if [ -d $(ODDS) ]; then bin/footballprediction features export --data $(ODDS) --odds .tmp/odds.parquet; fi
+	cd models && .venv/bin/python train.py
+
+.PHONY: clean
+clean: ## Remove what was built here (downloads in the user's cache stay)
+	rm -rf bin .tmp
+
+.PHONY: setup
+setup: need-go bin/lib/libonnxruntime.so $(NODE_TOOLS) $(PYTHON_PACKAGES) ## Fetch everything that building and testing need
+	go mod download
+
+.PHONY: need-go need-shellcheck
+need-go:
+	@tools/need.sh go gcc
+need-shellcheck:
+	@tools/need.sh shellcheck
+
+bin/lib/libonnxruntime.so: tools/onnxruntime.sh
+	@tools/onnxruntime.sh $@ $(CACHE)
+
+$(PYTHON_PACKAGES): models/requirements.lock tools/python.sh tools/uv.txt
+	@tools/python.sh $(@D) $< $(CACHE)
+	@touch $@
+
+$(NODE_TOOLS): tools/package-lock.json tools/.npmrc
+	@tools/need.sh node npm
+	cd tools && npm ci
+	@touch $@
+
+.tmp/imports: tools/go.mod tools/go.sum tools/imports.sh
+	@tools/imports.sh $@
+	@touch $@
+
+# Apart from tools/go.mod, where its few hundred dependencies would decide the versions of the rest.
+$(GOLANGCI):
+	@mkdir -p $(@D)
+	@echo "Building golangci-lint $(GOLANGCI_VERSION) (a few minutes, once) ..."
+	@scratch=$$(mktemp -d $@.XXXXXX); trap "rm -rf $$scratch" EXIT; \
+	GOBIN=$$scratch go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(GOLANGCI_VERSION); \
+	mv -f $$scratch/golangci-lint $@
