@@ -32,6 +32,15 @@ func (d Date) Time() time.Time { return time.Unix(int64(d)*86400, 0).UTC() }
 // String returns YYYY-MM-DD.
 func (d Date) String() string { return d.Time().Format(time.DateOnly) }
 
+// MarshalText and UnmarshalText write and read YYYY-MM-DD.
+func (d Date) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText is the reverse of MarshalText.
+func (d *Date) UnmarshalText(text []byte) (err error) {
+	*d, err = ParseDate(string(text))
+	return err
+}
+
 // Status says how far a match has come.
 type Status uint8
 
@@ -74,18 +83,18 @@ type Stats struct {
 
 // Team is a club: country and name together identify it ("Heracles" plays in two countries).
 type Team struct {
-	ID          string // "eng-arsenal"
-	Name        string // as the data files spell it: "Arsenal"
-	Country     string // "England"
-	Competition string // football-data code of the last competition it was seen in
-	Aliases     []string
+	ID          string   `json:"id"`          // "eng-arsenal"
+	Name        string   `json:"name"`        // as the data files spell it: "Arsenal"
+	Country     string   `json:"country"`     // "England"
+	Competition string   `json:"competition"` // football-data code of the last competition it was seen in
+	Aliases     []string `json:"aliases,omitempty"`
 }
 
 // Competition is a league.
 type Competition struct {
-	Code    string // football-data code: "E0"
-	Name    string // "Premier League"
-	Country string // "England"
-	Tier    int    // 1 is the highest league of its country
-	Season  string // the last season seen: "2024-25"
+	Code    string `json:"code"`    // football-data code: "E0"
+	Name    string `json:"name"`    // "Premier League"
+	Country string `json:"country"` // "England"
+	Tier    int    `json:"tier"`    // 1 is the highest league of its country
+	Season  string `json:"season"`  // the last season seen: "2024-25"
 }

@@ -1,17 +1,147 @@
 package features
 
-// Schema describes a vector: its features in order. Its Hash covers names, order, units and every
-// constant of the recipes behind them (see Options), so that two schemas with one hash mean the
-// same numbers.
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+)
+
+// Schema describes a vector: its features in order. Hash covers their names, order, units and
+// every constant of the recipes behind them, so two schemas with one hash mean the same numbers.
 type Schema struct {
 	Features []Feature
-	// Hash is lowercase hex SHA-256.
+	// Hash is SHA-256 in lowercase hex.
 	Hash string
 }
 
 // Feature is one element of a vector.
 type Feature struct {
-	Name  string
-	Unit  string
-	Group string // rating, form, rest, … : what an explanation sums over
+	Name  string `json:"name"`
+	Unit  string `json:"unit"`
+	Group string `json:"group"` // what an explanation sums over
+}
+
+// CurrentSchema returns the schema of the vectors that this program computes.
+func CurrentSchema() Schema { return schema }
+
+// comparison is a fixture as the features see it.
+type comparison struct {
+	home, away standing
+	means      *countMeans
+}
+
+// A definition is a feature and the way to compute it.
+type definition struct {
+	Feature
+	value func(c *comparison) float64
+}
+
+var definitions = define()
+
+var schema = describe(definitions)
+
+func describe(definitions []definition) Schema {
+	var s Schema
+	for _, d := range definitions {
+		s.Features = append(s.Features, d.Feature)
+	}
+	text, err := json.Marshal(struct {
+		Features  []Feature
+		Constants recipe
+	}{s.Features, constants})
+	if err != nil {
+		panic(fmt.Sprintf("features: schema: %v", err)) // plain structs of strings and numbers
+	}
+	sum := sha256.Sum256(text)
+	s.Hash = hex.EncodeToString(sum[:])
+	return s
+}
+
+func define() []definition {
+	var all []definition
+	add := func(group, name, unit string, value func(c *comparison) float64) {
+		all = append(all, definition{Feature{Name: name, Unit: unit, Group: group}, value})
+	}
+	both := func(group, name, unit string, value func(s *standing) float64) {
+		add(group, "home_"+name, unit, func(c *comparison) float64 { return value(&c.home) })
+		add(group, "away_"+name, unit, func(c *comparison) float64 { return value(&c.away) })
+	}
+	rating := func(index int) func(*standing) float64 {
+		return func(s *standing) float64 { return s.ratings[index] }
+	}
+	const factor = "log of league mean's multiple"
+
+	add("elo", "elo_difference", "Elo points", func(c *comparison) float64 { return c.home.ratings[elo] - c.away.ratings[elo] })
+	both("elo", "elo", "Elo points", rating(elo))
+	add("pi", "pi_goal_difference", "goals", func(c *comparison) float64 {
+		return piGoals(c.home.ratings[piHome]) - piGoals(c.away.ratings[piAway])
+	})
+	both("pi", "pi_at_home", "pi rating", rating(piHome))
+	both("pi", "pi_away", "pi rating", rating(piAway))
+	both("attack_defence", "attack", factor, rating(attack))
+	both("attack_defence", "defence", factor, rating(defence))
+	both("attack_defence", "attack_fast", factor, rating(attackFast))
+	both("attack_defence", "defence_fast", factor, rating(defenceFast))
+	for _, gap := range []struct {
+		count string
+		at    int
+	}{{"shots_on_target", gapOnTarget}, {"shots", gapShots}} {
+		add("gap", "home_gap_"+gap.count, factor, func(c *comparison) float64 {
+			return logFactor((c.home.ratings[gap.at] + c.away.ratings[gap.at+3]) / 2)
+		})
+		add("gap", "away_gap_"+gap.count, factor, func(c *comparison) float64 {
+			return logFactor((c.away.ratings[gap.at+2] + c.home.ratings[gap.at+1]) / 2)
+		})
+	}
+	// Form at the venue where the side now plays.
+	for count, name := range countNames {
+		for _, allowed := range []bool{false, true} {
+			name := "form_" + name
+			if allowed {
+				name += "_against"
+			}
+			if count == points && allowed {
+				continue // what one side won tells what the other did
+			}
+			atHome, away := formIndex(atHome, count, allowed), formIndex(away, count, allowed)
+			add("form", "home_"+name, factor, func(c *comparison) float64 { return logFactor(c.home.ratings[atHome]) })
+			add("form", "away_"+name, factor, func(c *comparison) float64 { return logFactor(c.away.ratings[away]) })
+		}
+	}
+	add("league", "league_home_goals", "log goals", func(c *comparison) float64 { return math.Log(c.means[goals][atHome]) })
+	add("league", "league_away_goals", "log goals", func(c *comparison) float64 { return math.Log(c.means[goals][away]) })
+	both("newcomer", "newcomer", "0 or 1", func(s *standing) float64 {
+		if s.newcomer {
+			return 1
+		}
+		return 0
+	})
+	both("rest", "rest", "days", func(s *standing) float64 { return s.rest })
+	return all
+}
+
+// logFactor is the logarithm of a share of the league's mean, bounded so that a side that never
+// had a shot stays finite.
+func logFactor(share float64) float64 { return math.Log(max(share, .1)) }
+
+// Compare computes the vector of a fixture between two clubs in a league from their states alone,
+// into values if it has the capacity. The caller has checked that date lies behind all three
+// states. It only reads its arguments.
+func Compare(league *LeagueState, home, visitor *TeamState, season string, date Date, values []float32) Vector {
+	c := comparison{
+		home:  home.standing(league, season, date),
+		away:  visitor.standing(league, season, date),
+		means: &league.Means,
+	}
+	v := Vector{
+		Values:   values[:0],
+		AsOf:     max(league.AsOf, home.AsOf, visitor.AsOf),
+		Unlinked: c.home.country != c.away.country,
+	}
+	for i := range definitions {
+		v.Values = append(v.Values, float32(definitions[i].value(&c)))
+	}
+	return v
 }

@@ -80,9 +80,14 @@ type Page[T any] struct {
 
 // TableRow is one club's line in a league table.
 type TableRow struct {
-	Team                           Team
-	Played, Won, Drawn, Lost       int
-	GoalsFor, GoalsAgainst, Points int
+	Team         Team `json:"team"`
+	Played       int  `json:"played"`
+	Won          int  `json:"won"`
+	Drawn        int  `json:"drawn"`
+	Lost         int  `json:"lost"`
+	GoalsFor     int  `json:"goals_for"`
+	GoalsAgainst int  `json:"goals_against"`
+	Points       int  `json:"points"`
 }
 
 // Table is a league's table in its latest season, best first.
