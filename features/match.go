@@ -6,6 +6,7 @@ package features
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -56,21 +57,48 @@ const (
 	Abandoned
 )
 
+var statusNames = [...]string{"unknown", "scheduled", "live", "finished", "postponed", "cancelled", "awarded", "abandoned"}
+
+// String returns the status in lower case.
+func (s Status) String() string {
+	if int(s) >= len(statusNames) {
+		return fmt.Sprintf("Status(%d)", uint8(s))
+	}
+	return statusNames[s]
+}
+
+// MarshalText writes String.
+func (s Status) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads String.
+func (s *Status) UnmarshalText(text []byte) error {
+	i := slices.Index(statusNames[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("status: expected one of %v, got %q", statusNames, text)
+	}
+	*s = Status(i)
+	return nil
+}
+
 // Match is a fixture with, once it is Finished, its result. Home and Away are team ids.
 type Match struct {
-	ID          string // see MatchID
-	Competition string // football-data.co.uk code: "E0", "D1", …
-	Season      string // "2024-25"
-	Date        Date
-	Kickoff     time.Time // zero where only the date is known
-	Home, Away  string    // team ids, see TeamID
-	Status      Status
+	ID          string    `json:"id"`          // see MatchID
+	Competition string    `json:"competition"` // football-data.co.uk code: "E0", "D1", …
+	Season      string    `json:"season"`      // "2024-25"
+	Date        Date      `json:"date"`
+	Kickoff     time.Time `json:"kickoff,omitzero"` // zero where only the date is known
+	Home        string    `json:"home"`
+	Away        string    `json:"away"`
+	Status      Status    `json:"status"`
 	// Illustrative marks a fixture that was made up for want of a real fixture list.
-	Illustrative bool
+	Illustrative bool `json:"illustrative,omitempty"`
 
-	HomeGoals, AwayGoals int16 // valid when Finished, Awarded or Live
+	// The score is valid when Finished, Awarded or Live.
+	HomeGoals int16 `json:"home_goals"`
+	AwayGoals int16 `json:"away_goals"`
 	// Stats hold what is known of the play. A count that is not known is NoCount.
-	HomeStats, AwayStats Stats
+	HomeStats Stats `json:"home_stats"`
+	AwayStats Stats `json:"away_stats"`
 }
 
 // NoCount stands for a count that the source does not give.
@@ -78,7 +106,11 @@ const NoCount int16 = -1
 
 // Stats are one side's counts in a match; NoCount where unknown.
 type Stats struct {
-	HalfTimeGoals, Shots, ShotsOnTarget, Corners, RedCards int16
+	HalfTimeGoals int16 `json:"half_time_goals"`
+	Shots         int16 `json:"shots"`
+	ShotsOnTarget int16 `json:"shots_on_target"`
+	Corners       int16 `json:"corners"`
+	RedCards      int16 `json:"red_cards"`
 }
 
 // Team is a club: country and name together identify it ("Heracles" plays in two countries).

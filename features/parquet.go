@@ -87,4 +87,3 @@ func (p *ParquetWriter) Write(m *Played, v *Vector) error {
 
 // Close writes what is buffered and the footer; the underlying writer stays open.
 func (p *ParquetWriter) Close() error { return p.out.Close() }
-

@@ -3,6 +3,7 @@ package features
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 )
 
@@ -16,6 +17,8 @@ var (
 	ErrCompetitionUnknown = errors.New("competition unknown")
 	// ErrDateBeforeHistory: the fixture's date is not after both teams' states.
 	ErrDateBeforeHistory = errors.New("date not after the teams' states")
+	// ErrPageUnknown: the key that a query should continue behind is none that was handed out.
+	ErrPageUnknown = errors.New("page unknown")
 	// ErrNotKept: the match is finished and the vector made before it was not kept.
 	ErrNotKept = errors.New("features not kept")
 )
@@ -62,6 +65,14 @@ type MatchQuery struct {
 	// After continues behind the match with this key (see Page); Limit bounds the answer (> 0).
 	After string
 	Limit int
+}
+
+// Selects says whether the query, its page apart, selects the match.
+func (q *MatchQuery) Selects(m *Match) bool {
+	return (q.Competition == "" || m.Competition == q.Competition) &&
+		(q.TeamID == "" || m.Home == q.TeamID || m.Away == q.TeamID) &&
+		(q.From == 0 || m.Date >= q.From) && (q.To == 0 || m.Date <= q.To) &&
+		(len(q.Statuses) == 0 || slices.Contains(q.Statuses, m.Status))
 }
 
 // TeamQuery selects teams; zero fields select all. Query matches names forgivingly.
