@@ -45,14 +45,15 @@ bench: need-go bin/lib/libonnxruntime.so ## Run the Go benchmarks (BENCHTIME=1s)
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 
 .PHONY: generate
-generate: need-go $(NODE_TOOLS) .tmp/imports ## Generate api/gen from the .proto files
+generate: need-go $(NODE_TOOLS) .cache/proto ## Generate api/gen from the .proto files
 	$(BUF) generate
 
 .PHONY: lint
-lint: need-go need-shellcheck $(NODE_TOOLS) .tmp/imports $(GOLANGCI) $(PYTHON_PACKAGES) ## Check style and the import rule: buf, golangci-lint, ruff, shellcheck
+lint: need-go need-shellcheck $(NODE_TOOLS) .cache/proto $(GOLANGCI) $(PYTHON_PACKAGES) ## Check style and the import rule: buf, golangci-lint, ruff, shellcheck
 	$(BUF) lint
 	$(BUF) format --diff --exit-code api
 	$(GOLANGCI) run
+	! go list -f '{{if .CgoFiles}}{{.ImportPath}}: cgo stays in inference/onnx{{end}}' ./... | grep -v /inference/onnx:
 	cd models && .venv/bin/ruff check . && .venv/bin/ruff format --check .
 	shellcheck .ci/run tools/*.sh
 
@@ -88,7 +89,7 @@ $(NODE_TOOLS): tools/package-lock.json tools/.npmrc
 	cd tools && npm ci
 	@touch $@
 
-.tmp/imports: tools/go.mod tools/go.sum tools/imports.sh
+.cache/proto: tools/go.mod tools/go.sum tools/imports.sh
 	@tools/imports.sh $@
 	@touch $@
 
