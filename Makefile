@@ -87,6 +87,7 @@ $(PYTHON_PACKAGES): models/requirements.lock tools/python.sh tools/uv.txt
 $(NODE_TOOLS): tools/package-lock.json tools/.npmrc
 	@tools/need.sh node npm
 	cd tools && npm ci
+	@mkdir -p $(dir $(BUF)) && cd $(dir $(BUF)) && ln -sf ../@bufbuild/buf-linux-*/bin/buf buf
 	@touch $@
 
 .cache/proto: tools/go.mod tools/go.sum tools/imports.sh

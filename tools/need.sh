@@ -10,11 +10,14 @@ cd "$(dirname "$0")/.."
 # at_least WANT GOT compares dotted version numbers.
 at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
 
+# go_wanted prints the oldest Go that the module builds with.
+go_wanted() { sed -n 's/^go //p' go.mod; }
+
 # check TOOL succeeds if the tool can do what the build asks of it.
 check() {
 	case $1 in
 	# The go command may switch to the toolchain that go.mod asks for, so it is asked here, in the module.
-	go) command -v go && at_least "$go_wanted" "$(go env GOVERSION | sed 's/^go//; s/[^0-9.].*//')" ;;
+	go) command -v go && at_least "$(go_wanted)" "$(go env GOVERSION | sed 's/^go//; s/[^0-9.].*//')" ;;
 	gcc) command -v "${CC:-gcc}" ;;
 	node) command -v node && at_least 18 "$(node --version | tr -d v)" ;;
 	python3) python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' ;;
@@ -32,14 +35,13 @@ package() {
 	esac
 }
 
-go_wanted=$(sed -n 's/^go //p' go.mod)
 failed=0
 packages=()
 for tool; do
 	if check "$tool"; then
 		continue
 	elif [ "$tool" = go ]; then
-		echo "Go $go_wanted or newer is needed; found: $(go version 2>/dev/null || echo none). See https://go.dev/doc/install" >&2
+		echo "Go $(go_wanted) or newer is needed; found: $(go version 2>/dev/null || echo none). See https://go.dev/doc/install" >&2
 		failed=1
 	else
 		read -r -a found <<<"$(package "$tool")"
