@@ -11,7 +11,6 @@ MAKEFLAGS += --no-builtin-rules
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/footballprediction
 BUF := tools/node_modules/.bin/buf
-NODE_TOOLS := tools/node_modules/.package-lock.json
 PYTHON_PACKAGES := models/.venv/synced
 GOLANGCI_VERSION := 2.15.0
 GOLANGCI := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)
@@ -45,11 +44,11 @@ bench: need-go bin/lib/libonnxruntime.so ## Run the Go benchmarks (BENCHTIME=1s)
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 
 .PHONY: generate
-generate: need-go $(NODE_TOOLS) .cache/proto ## Generate api/gen from the .proto files
+generate: need-go $(BUF) .tmp/imports ## Generate api/gen from the .proto files
 	$(BUF) generate
 
 .PHONY: lint
-lint: need-go need-shellcheck $(NODE_TOOLS) .cache/proto $(GOLANGCI) $(PYTHON_PACKAGES) ## Check style and the import rule: buf, golangci-lint, ruff, shellcheck
+lint: need-go need-shellcheck $(BUF) .tmp/imports $(GOLANGCI) $(PYTHON_PACKAGES) ## Check style and the import rule: buf, golangci-lint, ruff, shellcheck
 	$(BUF) lint
 	$(BUF) format --diff --exit-code api
 	$(GOLANGCI) run
@@ -68,7 +67,7 @@ clean: ## Remove what was built here (downloads in the user's cache stay)
 	rm -rf bin .tmp
 
 .PHONY: setup
-setup: need-go bin/lib/libonnxruntime.so $(NODE_TOOLS) $(PYTHON_PACKAGES) ## Fetch everything that building and testing need
+setup: need-go bin/lib/libonnxruntime.so $(BUF) $(PYTHON_PACKAGES) ## Fetch everything that building and testing need
 	go mod download
 
 .PHONY: need-go need-shellcheck
@@ -84,13 +83,13 @@ $(PYTHON_PACKAGES): models/requirements.lock tools/python.sh tools/uv.txt
 	@tools/python.sh $(@D) $< $(CACHE)
 	@touch $@
 
-$(NODE_TOOLS): tools/package-lock.json tools/.npmrc
+$(BUF): tools/package-lock.json tools/.npmrc
 	@tools/need.sh node npm
 	cd tools && npm ci
 	@mkdir -p $(dir $(BUF)) && cd $(dir $(BUF)) && ln -sf ../@bufbuild/buf-linux-*/bin/buf buf
 	@touch $@
 
-.cache/proto: tools/go.mod tools/go.sum tools/imports.sh
+.tmp/imports: tools/go.mod tools/go.sum tools/imports.sh
 	@tools/imports.sh $@
 	@touch $@
 
