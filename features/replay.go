@@ -11,6 +11,9 @@ import (
 // ErrOutOfOrder: a match is not after everything that the replay has seen.
 var ErrOutOfOrder = errors.New("match out of order")
 
+// ErrSameTeam: a match has one club on both sides.
+var ErrSameTeam = errors.New("home and away are the same team")
+
 // Played is a finished match with its clubs and its league.
 type Played struct {
 	Match
@@ -78,7 +81,7 @@ func (r *Replay) advanceDay(date Date, day []*Played, vector *Vector, visit func
 			return fmt.Errorf("%w: %s comes twice", ErrOutOfOrder, match.ID)
 		}
 		if match.Home == match.Away {
-			return fmt.Errorf("match %s: home and away are the same team %q", match.ID, match.Home)
+			return fmt.Errorf("%s: %w: %q", match.ID, ErrSameTeam, match.Home)
 		}
 		if visit == nil {
 			continue

@@ -40,9 +40,9 @@ type definition struct {
 
 var definitions = define()
 
-var schema = describe(definitions)
+var schema = describe(definitions, constants)
 
-func describe(definitions []definition) Schema {
+func describe(definitions []definition, constants recipe) Schema {
 	var s Schema
 	for _, d := range definitions {
 		s.Features = append(s.Features, d.Feature)
