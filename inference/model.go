@@ -15,12 +15,13 @@ var (
 	ErrNotReady = errors.New("model not ready")
 	// ErrModelFailed: the model ran and failed.
 	ErrModelFailed = errors.New("model failed")
-	// ErrTensorUnknown, ErrTensorDataType, ErrTensorShape and ErrTensorSize: the input does not fit
-	// the model's signature; the model was not run.
+	// ErrTensorUnknown, ErrTensorDataType, ErrTensorShape, ErrTensorSize and ErrTensorValue: what was
+	// given or asked for does not fit the model's signature; the model was not run.
 	ErrTensorUnknown  = errors.New("tensor unknown")
 	ErrTensorDataType = errors.New("tensor datatype")
 	ErrTensorShape    = errors.New("tensor shape")
 	ErrTensorSize     = errors.New("tensor size")
+	ErrTensorValue    = errors.New("tensor value")
 )
 
 // Model is one opened model: a signature and a way to run it. Implementations are safe for
@@ -31,10 +32,11 @@ type Model interface {
 	Outputs() []TensorSpec
 
 	// Run computes outputs from inputs. inputs hold one tensor per input of the signature, in any
-	// order. outputs name the outputs wanted; Run sets their Type and Shape and writes their Data,
-	// into the capacity that Data has or else into a new array, so that a caller who keeps its
-	// tensors allocates nothing. Run waits for a free session no longer than ctx allows; a run that
-	// has begun is finished. Neither slice nor their Data are kept.
+	// order. outputs name the outputs wanted, at least one; Run sets their Type and Shape and writes
+	// their Data, into the capacity that Shape and Data have or else into new arrays, so that a
+	// caller who keeps its tensors allocates nothing. Where Run fails, what outputs hold is
+	// undefined. Run waits for a free session no longer than ctx allows; a run that has begun is
+	// finished. Neither slice nor their Data are kept.
 	Run(ctx context.Context, inputs, outputs []Tensor) error
 
 	// Concurrency is how many Runs can proceed at once.
@@ -59,13 +61,20 @@ type Source interface {
 	Fetch(ctx context.Context, name, version string) (dir string, err error)
 }
 
+// Champion is the alias that names the version to serve.
+const Champion = "champion"
+
 // Aspired is a model as its Source wants it served.
 type Aspired struct {
 	Name string
 	// Versions are all versions to be loaded and addressable, highest last.
 	Versions []string
-	// Aliases maps an alias such as "champion" to one of Versions.
+	// Aliases maps an alias such as Champion to one of Versions.
 	Aliases map[string]string
-	// Serving is the version that answers where a request names none.
+	// Serving is the version that answers where a request names none: the one that Champion names,
+	// else the highest.
 	Serving string
+	// Err says what is not known of this model just now, or contradicts itself. What the other
+	// fields hold is followed as far as it goes, and nothing that is loaded is taken away.
+	Err error
 }

@@ -6,7 +6,6 @@ package inference
 
 import (
 	"fmt"
-	"strings"
 	"unsafe"
 )
 
@@ -71,11 +70,7 @@ type TensorSpec struct {
 
 // String formats the spec as "features FP32 [-1,44]".
 func (s TensorSpec) String() string {
-	dims := make([]string, len(s.Shape))
-	for i, d := range s.Shape {
-		dims[i] = fmt.Sprint(d)
-	}
-	return fmt.Sprintf("%s %s [%s]", s.Name, s.Type, strings.Join(dims, ","))
+	return fmt.Sprintf("%s %s %s", s.Name, s.Type, FormatShape(s.Shape))
 }
 
 // Tensor is a dense tensor: Data holds its elements row-major in the machine's (little-endian)

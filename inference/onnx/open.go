@@ -1,0 +1,178 @@
+// Package onnx opens ONNX models with ONNX Runtime. It is the only package that needs cgo.
+package onnx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"footballprediction/inference"
+)
+
+// Options of an Opener.
+type Options struct {
+	// Sessions is how many runs of one model proceed at once, each on a thread of its own; 0 means
+	// one per core.
+	Sessions int
+}
+
+// Opener opens models as pools of single-threaded sessions. It is safe for concurrent use.
+type Opener struct {
+	sessions int
+}
+
+// New loads ONNX Runtime from a shared library, once per process, and returns an Opener.
+func New(library string, options Options) (*Opener, error) {
+	if options.Sessions < 0 {
+		return nil, fmt.Errorf("onnx: Sessions: expected 0 or more, got %d", options.Sessions)
+	}
+	if options.Sessions == 0 {
+		options.Sessions = runtime.GOMAXPROCS(0)
+	}
+	if err := loadLibrary(library); err != nil {
+		return nil, err
+	}
+	return &Opener{sessions: options.Sessions}, nil
+}
+
+// Open opens the model in dir: an MLflow ONNX model folder, whose signature must be the graph's, or
+// a folder with a bare model.onnx. Models that take or give anything but tensors of the types that
+// inference knows, with at least one dimension, are refused.
+func (o *Opener) Open(ctx context.Context, dir string) (inference.Model, error) {
+	m, err := o.open(ctx, dir)
+	if err != nil {
+		return nil, fmt.Errorf("open model: %w", err)
+	}
+	return m, nil
+}
+
+func (o *Opener) open(ctx context.Context, dir string) (*Model, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	described, err := readMLmodel(root)
+	if err != nil {
+		return nil, err
+	}
+	file := described.Flavors.ONNX.Data
+	// The root refuses names that lead out of the folder, by ".." or by a link.
+	info, err := root.Stat(file)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%q is not a file", file)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find the model file: %w", err)
+	}
+	path := filepath.Join(dir, file)
+
+	options, err := sessionOptions()
+	if err != nil {
+		return nil, err
+	}
+	defer options.Destroy()
+	inputs, outputs, err := ort.GetInputOutputInfoWithOptions(path, options)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{}
+	if m.inputs, err = specs("input", inputs); err != nil {
+		return nil, err
+	}
+	if m.outputs, err = specs("output", outputs); err != nil {
+		return nil, err
+	}
+	if err := checkSignature("inputs", described.Signature.Inputs, m.inputs); err != nil {
+		return nil, err
+	}
+	if err := checkSignature("outputs", described.Signature.Outputs, m.outputs); err != nil {
+		return nil, err
+	}
+	m.layout = newLayout(m.inputs, m.outputs)
+	if err := m.start(ctx, path, o.sessions, options); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
+}
+
+// sessionOptions are those of every session: one thread, the caller's own.
+func sessionOptions() (*ort.SessionOptions, error) {
+	options, err := ort.NewSessionOptions()
+	if err != nil {
+		return nil, err
+	}
+	for _, err := range []error{
+		options.SetIntraOpNumThreads(1),
+		options.SetInterOpNumThreads(1),
+		options.SetExecutionMode(ort.ExecutionModeSequential),
+		options.SetGraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll),
+		// Memory patterns are for batches of one size.
+		options.SetMemPattern(false),
+		// A session's own arena grows in powers of two and never shrinks; one that does not would be
+		// shared by all sessions, who would wait for each other. Without an arena runs measured as
+		// fast, sessions took a third of the memory, and closing them returns it.
+		options.SetCpuMemArena(false),
+	} {
+		if err != nil {
+			return nil, errors.Join(err, options.Destroy())
+		}
+	}
+	return options, nil
+}
+
+var elementTypes = map[ort.TensorElementDataType]inference.DataType{
+	ort.TensorElementDataTypeBool:   inference.Bool,
+	ort.TensorElementDataTypeInt32:  inference.Int32,
+	ort.TensorElementDataTypeInt64:  inference.Int64,
+	ort.TensorElementDataTypeFloat:  inference.FP32,
+	ort.TensorElementDataTypeDouble: inference.FP64,
+}
+
+// specs reads a graph's side of the signature, refusing what cannot be served.
+func specs(what string, infos []ort.InputOutputInfo) ([]inference.TensorSpec, error) {
+	if len(infos) == 0 {
+		return nil, fmt.Errorf("the graph has no %ss", what)
+	}
+	all := make([]inference.TensorSpec, len(infos))
+	for i, info := range infos {
+		if info.OrtValueType != ort.ONNXTypeTensor {
+			return nil, fmt.Errorf("%s %q is a %s; expected a tensor: export classifiers with zipmap off and split sequences into outputs",
+				what, info.Name, strings.TrimPrefix(info.OrtValueType.String(), "ONNX_TYPE_"))
+		}
+		t, ok := elementTypes[info.DataType]
+		if !ok {
+			return nil, fmt.Errorf("%s %q is %s; expected BOOL, INT32, INT64, FP32 or FP64: put a Cast, or the encoding of text, before or after the graph",
+				what, info.Name, strings.TrimPrefix(info.DataType.String(), "ONNX_TENSOR_ELEMENT_DATA_TYPE_"))
+		}
+		if len(info.Dimensions) == 0 {
+			return nil, fmt.Errorf("%s %q has no dimensions or leaves their number open; expected at least one: export it with a shape such as [1]",
+				what, info.Name)
+		}
+		for _, d := range info.Dimensions {
+			if d == 0 {
+				return nil, fmt.Errorf("%s %q has shape %s; expected no dimension of 0", what, info.Name, inference.FormatShape(info.Dimensions))
+			}
+		}
+		all[i] = inference.TensorSpec{Name: info.Name, Type: t, Shape: info.Dimensions}
+		if _, ok := inference.ByteSize(t, known(info.Dimensions)); !ok {
+			return nil, fmt.Errorf("%s %s is too large", what, all[i])
+		}
+	}
+	return all, nil
+}
+
+// known returns shape with 1 for each open dimension.
+func known(shape []int64) []int64 {
+	shape = append([]int64(nil), shape...)
+	for i := range shape {
+		shape[i] = max(shape[i], 1)
+	}
+	return shape
+}

@@ -1,0 +1,374 @@
+"""Make the tiny ONNX models that the Go tests run: their answers can be worked out in one's head.
+
+The folder is one that `--models` can name: <name>/<version>/model.onnx, some as MLflow folders with
+golden rows. refused/ holds models that must not be opened. Run it with any Python that has `onnx`;
+it writes the same bytes every time.
+"""
+
+import json
+from pathlib import Path
+
+from onnx import ModelProto, TensorProto, checker, helper, save
+
+HERE = Path(__file__).resolve().parent
+FP32, FP64 = TensorProto.FLOAT, TensorProto.DOUBLE
+INT32, INT64, BOOL = TensorProto.INT32, TensorProto.INT64, TensorProto.BOOL
+NAMES = {FP32: "float32", FP64: "float64", INT32: "int32", INT64: "int64", BOOL: "bool"}
+ROWS = None  # a dimension left open
+
+
+def tensor(name, dtype, *shape):
+    """Describe an input or output."""
+    return helper.make_tensor_value_info(name, dtype, shape)
+
+
+def constant(name, dtype, shape, values):
+    """Give the graph a constant."""
+    return helper.make_tensor(name, dtype, shape, values)
+
+
+def node(op, inputs, outputs, **attributes):
+    """Apply an operator; inputs and outputs are names separated by spaces."""
+    return helper.make_node(op, inputs.split(), outputs.split(), **attributes)
+
+
+def model(name, inputs, outputs, nodes, constants=()) -> ModelProto:
+    """Build and check a model."""
+    graph = helper.make_graph(nodes, name, inputs, outputs, initializer=list(constants))
+    made = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=9,
+        producer_name="footballprediction",
+    )
+    checker.check_model(made)
+    return made
+
+
+def half_plus_two():
+    """Compute y = x / 2 + 2."""
+    return model(
+        "half_plus_two",
+        [tensor("x", FP32, ROWS, 1)],
+        [tensor("y", FP32, ROWS, 1)],
+        [node("Mul", "x half", "halved"), node("Add", "halved two", "y")],
+        [constant("half", FP32, [1], [0.5]), constant("two", FP32, [1], [2])],
+    )
+
+
+def third_plus_two():
+    """Compute y = x / 3 + 2 under half_plus_two's signature."""
+    return model(
+        "third_plus_two",
+        [tensor("x", FP32, ROWS, 1)],
+        [tensor("y", FP32, ROWS, 1)],
+        [node("Div", "x three", "third"), node("Add", "third two", "y")],
+        [constant("three", FP32, [], [3]), constant("two", FP32, [], [2])],
+    )
+
+
+def several_inputs():
+    """Compute total = small + large + exact + single, and opposite = not flag; one of each type."""
+    return model(
+        "several_inputs",
+        [
+            tensor("small", INT32, ROWS, 2),
+            tensor("large", INT64, ROWS, 2),
+            tensor("exact", FP64, ROWS, 2),
+            tensor("single", FP32, ROWS, 2),
+            tensor("flag", BOOL, ROWS),
+        ],
+        [
+            tensor("total", FP64, ROWS, 2),
+            tensor("whole", INT64, ROWS, 2),
+            tensor("opposite", BOOL, ROWS),
+        ],
+        [
+            node("Cast", "small", "small64", to=INT64),
+            node("Add", "small64 large", "whole"),
+            node("Cast", "whole", "whole_exact", to=FP64),
+            node("Cast", "single", "single_exact", to=FP64),
+            node("Sum", "whole_exact exact single_exact", "total"),
+            node("Not", "flag", "opposite"),
+        ],
+    )
+
+
+def row_sums():
+    """Sum each row of a matrix whose both dimensions are open."""
+    return model(
+        "row_sums",
+        [tensor("matrix", INT64, ROWS, ROWS)],
+        [tensor("sums", INT64, ROWS, 1)],
+        [node("ReduceSum", "matrix one", "sums", keepdims=1)],
+        [constant("one", INT64, [1], [1])],
+    )
+
+
+def product():
+    """Multiply two matrices of fixed shape: there are no rows to batch."""
+    return model(
+        "product",
+        [tensor("a", FP32, 2, 3), tensor("b", FP32, 3, 2)],
+        [tensor("ab", FP32, 2, 2)],
+        [node("MatMul", "a b", "ab")],
+    )
+
+
+def match_shaped():
+    """Give (home, away, draw, unused) weights: probabilities in proportion, goals equal to them."""
+    return model(
+        "match_shaped",
+        [tensor("features", FP32, ROWS, 4)],
+        [tensor("outcome_probabilities", FP32, ROWS, 3), tensor("expected_goals", FP32, ROWS, 2)],
+        [
+            node("Gather", "features home_draw_away", "weights", axis=1),
+            node("ReduceSum", "weights one", "sum", keepdims=1),
+            node("Div", "weights sum", "outcome_probabilities"),
+            node("Gather", "features home_away", "expected_goals", axis=1),
+        ],
+        [
+            constant("home_draw_away", INT64, [3], [0, 2, 1]),
+            constant("home_away", INT64, [2], [0, 1]),
+            constant("one", INT64, [1], [1]),
+        ],
+    )
+
+
+def network():
+    """Do the work of a small network: 44 features, 64 hidden units, a match model's outputs.
+
+    All 44 features being x, each hidden unit is x and so is each expected goal; the probabilities
+    are a third each.
+    """
+    return model(
+        "network",
+        [tensor("features", FP32, ROWS, 44)],
+        [tensor("outcome_probabilities", FP32, ROWS, 3), tensor("expected_goals", FP32, ROWS, 2)],
+        [
+            node("Gemm", "features w1 b1", "hidden"),
+            node("Relu", "hidden", "active"),
+            node("Gemm", "active w2 b2", "logits"),
+            node("Softmax", "logits", "outcome_probabilities", axis=1),
+            node("Gemm", "active w3 b3", "expected_goals"),
+        ],
+        [
+            constant("w1", FP32, [44, 64], [1 / 44] * (44 * 64)),
+            constant("b1", FP32, [64], [0] * 64),
+            constant("w2", FP32, [64, 3], [1 / 64] * (64 * 3)),
+            constant("b2", FP32, [3], [0] * 3),
+            constant("w3", FP32, [64, 2], [1 / 64] * (64 * 2)),
+            constant("b3", FP32, [2], [0] * 2),
+        ],
+    )
+
+
+def lookup():
+    """Look an index up in [10, 20, 30]: any other index than -3..2 makes the run fail."""
+    return model(
+        "lookup",
+        [tensor("index", INT64, ROWS)],
+        [tensor("value", FP32, ROWS)],
+        [node("Gather", "table index", "value")],
+        [constant("table", FP32, [3], [10, 20, 30])],
+    )
+
+
+def positions():
+    """Give the positions of the true flags: as many rows as there are, not as were given."""
+    return model(
+        "positions",
+        [tensor("flag", BOOL, "given")],
+        [tensor("position", INT64, "found")],
+        [node("NonZero", "flag", "found"), node("Squeeze", "found zero", "position")],
+        [constant("zero", INT64, [1], [0])],
+    )
+
+
+def three_kept():
+    """Keep the columns whose first element is positive, and claim that these are three."""
+    return model(
+        "three_kept",
+        [tensor("x", FP32, ROWS, 4)],
+        [tensor("kept", FP32, ROWS, 3)],
+        [
+            node("Gather", "x first", "row", axis=0),
+            node("Greater", "row zero", "keep"),
+            node("Compress", "x keep", "kept", axis=1),
+        ],
+        [constant("first", INT64, [], [0]), constant("zero", FP32, [], [0])],
+    )
+
+
+def reciprocal():
+    """Compute 1 / x, which is infinite at 0."""
+    return model(
+        "reciprocal",
+        [tensor("x", FP32, ROWS, 1)],
+        [tensor("y", FP32, ROWS, 1)],
+        [node("Reciprocal", "x", "y")],
+    )
+
+
+def strings():
+    """Take text, which is not served."""
+    return model(
+        "strings",
+        [tensor("text", TensorProto.STRING, ROWS, 1)],
+        [tensor("same", TensorProto.STRING, ROWS, 1)],
+        [node("Identity", "text", "same")],
+    )
+
+
+def halves():
+    """Take a type that is not served yet."""
+    return model(
+        "halves",
+        [tensor("x", TensorProto.FLOAT16, ROWS, 1)],
+        [tensor("y", TensorProto.FLOAT16, ROWS, 1)],
+        [node("Identity", "x", "y")],
+    )
+
+
+def sequence():
+    """Answer a sequence of tensors."""
+    return model(
+        "sequence",
+        [tensor("x", FP32, 4, 1)],
+        [helper.make_tensor_sequence_value_info("parts", FP32, None)],
+        [node("SplitToSequence", "x", "parts", axis=0)],
+    )
+
+
+def scalar():
+    """Take a tensor without dimensions."""
+    return model(
+        "scalar",
+        [tensor("x", FP32)],
+        [tensor("y", FP32)],
+        [node("Neg", "x", "y")],
+    )
+
+
+def escaping():
+    """Take constants from a file outside of the model's folder."""
+    outside = TensorProto(
+        name="outside",
+        data_type=FP32,
+        dims=[1],
+        data_location=TensorProto.EXTERNAL,
+    )
+    for key, value in (("location", "../outside.bin"), ("offset", "0"), ("length", "4")):
+        outside.external_data.add(key=key, value=value)
+    graph = helper.make_graph(
+        [node("Add", "x outside", "y")],
+        "escaping",
+        [tensor("x", FP32, ROWS, 1)],
+        [tensor("y", FP32, ROWS, 1)],
+        initializer=[outside],
+    )
+    return helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9, producer_name="footballprediction"
+    )
+
+
+def signature(values):
+    """Write tensors as MLflow's signature does: JSON in a string."""
+    specs = []
+    for v in values:
+        t = v.type.tensor_type
+        shape = [d.dim_value if d.HasField("dim_value") else -1 for d in t.shape.dim]
+        specs.append(
+            {
+                "name": v.name,
+                "type": "tensor",
+                "tensor-spec": {"dtype": NAMES[t.elem_type], "shape": shape},
+            }
+        )
+    return json.dumps(specs)
+
+
+def write(folder: Path, made: ModelProto) -> Path:
+    """Write a bare model.onnx."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save(made, folder / "model.onnx")
+    return folder
+
+
+def write_mlflow(folder: Path, made: ModelProto) -> Path:
+    """Write an MLflow ONNX model folder, as far as a server reads it."""
+    write(folder, made)
+    (folder / "MLmodel").write_text(
+        "flavors:\n"
+        "  onnx:\n"
+        "    data: model.onnx\n"
+        "    onnx_version: 1.23.2\n"
+        "mlflow_version: 3.4.0\n"
+        "signature:\n"
+        f"  inputs: '{signature(made.graph.input)}'\n"
+        f"  outputs: '{signature(made.graph.output)}'\n"
+        "  params: null\n"
+    )
+    return folder
+
+
+def golden(folder: Path, inputs, outputs) -> None:
+    """Write rows in and rows out; a tensor is (name, datatype, shape, data)."""
+    keys = ("name", "datatype", "shape", "data")
+    rows = {
+        "tolerance": 1e-5,
+        "inputs": [dict(zip(keys, t, strict=True)) for t in inputs],
+        "outputs": [dict(zip(keys, t, strict=True)) for t in outputs],
+    }
+    (folder / "golden.json").write_text(json.dumps(rows, indent=2) + "\n")
+
+
+def main() -> None:
+    """Write every model."""
+    folder = write_mlflow(HERE / "half_plus_two" / "1", half_plus_two())
+    golden(
+        folder,
+        [("x", "FP32", [3, 1], [0, 2, -4])],
+        [("y", "FP32", [3, 1], [2, 3, 0])],
+    )
+    folder = write_mlflow(HERE / "match_shaped" / "1", match_shaped())
+    golden(
+        folder,
+        [("features", "FP32", [2, 4], [2, 1, 1, 0, 1, 3, 4, 9])],
+        [
+            ("outcome_probabilities", "FP32", [2, 3], [0.5, 0.25, 0.25, 0.125, 0.5, 0.375]),
+            ("expected_goals", "FP32", [2, 2], [2, 1, 1, 3]),
+        ],
+    )
+    folder = write_mlflow(HERE / "several_inputs" / "1", several_inputs())
+    golden(
+        folder,
+        [
+            ("small", "INT32", [1, 2], [1, -1]),
+            ("large", "INT64", [1, 2], [9007199254740993, 10]),
+            ("exact", "FP64", [1, 2], [0.5, 0.25]),
+            ("single", "FP32", [1, 2], [0.5, 0.75]),
+            ("flag", "BOOL", [1], [True]),
+        ],
+        [
+            ("whole", "INT64", [1, 2], [9007199254740994, 9]),
+            ("opposite", "BOOL", [1], [False]),
+        ],
+    )
+    for make in (
+        third_plus_two,
+        row_sums,
+        product,
+        network,
+        lookup,
+        positions,
+        three_kept,
+        reciprocal,
+    ):
+        write(HERE / make.__name__ / "1", make())
+    for make in (strings, halves, sequence, scalar, escaping):
+        write(HERE / "refused" / make.__name__, make())
+
+
+if __name__ == "__main__":
+    main()
