@@ -15,7 +15,7 @@ PYTHON_PACKAGES := models/.venv/synced
 GOLANGCI_VERSION := 2.15.0
 GOLANGCI := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)
 
-# Match history and, where there are any, bookmakers' odds to compare with.
+# Match history to train on and, if the folder is there, bookmakers' odds to compare with.
 DATA := ../shared/data/open/pddl
 ODDS := ../shared/data/results
 
@@ -59,8 +59,10 @@ lint: need-go need-shellcheck $(BUF) .tmp/imports $(GOLANGCI) $(PYTHON_PACKAGES)
 .PHONY: train
 train: build $(PYTHON_PACKAGES) ## Train, judge and release the models (DATA=folder ODDS=folder)
 	bin/footballprediction features export --data $(DATA) --parquet .tmp/features.parquet --state .tmp/state
-	if [ -d $(ODDS) ]; then bin/footballprediction features export --data $(ODDS) --odds .tmp/odds.parquet; fi
-	cd models && .venv/bin/python train.py
+	$(if $(wildcard $(ODDS)),bin/footballprediction features export --data $(ODDS) --odds .tmp/odds.parquet)
+	models/.venv/bin/python models/train.py --features .tmp/features.parquet --released models/released \
+		$(if $(wildcard $(ODDS)),--odds .tmp/odds.parquet)
+	rm -rf models/released/state && mv .tmp/state models/released/state
 
 .PHONY: clean
 clean: ## Remove what was built here (downloads in the user's cache stay)
