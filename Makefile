@@ -58,6 +58,7 @@ lint: need-go need-shellcheck $(BUF) .tmp/imports $(GOLANGCI) $(PYTHON_PACKAGES)
 
 .PHONY: train
 train: build $(PYTHON_PACKAGES) ## Train, judge and release the models (DATA=folder ODDS=folder)
+	mkdir -p .tmp && rm -rf .tmp/state
 	bin/footballprediction features export --data $(DATA) --parquet .tmp/features.parquet --state .tmp/state
 	$(if $(wildcard $(ODDS)),bin/footballprediction features export --data $(ODDS) --odds .tmp/odds.parquet)
 	models/.venv/bin/python models/train.py --features .tmp/features.parquet --released models/released \
