@@ -17,8 +17,8 @@ var ErrSameTeam = errors.New("home and away are the same team")
 // Played is a finished match with its clubs and its league.
 type Played struct {
 	Match
-	HomeTeam, AwayTeam Team
-	League             Competition
+	HomeTeam, AwayTeam *Team
+	League             *Competition
 }
 
 // Replay is the chronological pass over match history: it gives every match the vector that was
@@ -106,13 +106,13 @@ func (r *Replay) advanceDay(date Date, day []*Played, vector *Vector, visit func
 func (r *Replay) before(match *Played, vector *Vector) {
 	home, visitor, league := r.teams[match.Home], r.teams[match.Away], r.leagues[match.Competition]
 	if home == nil {
-		home = &TeamState{Team: match.HomeTeam}
+		home = &TeamState{Team: *match.HomeTeam}
 	}
 	if visitor == nil {
-		visitor = &TeamState{Team: match.AwayTeam}
+		visitor = &TeamState{Team: *match.AwayTeam}
 	}
 	if league == nil {
-		league = newLeagueState(match.League, match.Season)
+		league = newLeagueState(*match.League, match.Season)
 	}
 	*vector = Compare(league, home, visitor, match.Season, match.Date, vector.Values)
 }
@@ -121,7 +121,7 @@ func (r *Replay) before(match *Played, vector *Vector) {
 func (r *Replay) learn(match *Played) *LeagueState {
 	league := r.leagues[match.Competition]
 	if league == nil {
-		league = newLeagueState(match.League, match.Season)
+		league = newLeagueState(*match.League, match.Season)
 		r.leagues[match.Competition] = league
 	}
 	home, visitor := r.enter(match.HomeTeam, league, match), r.enter(match.AwayTeam, league, match)
@@ -133,16 +133,16 @@ func (r *Replay) learn(match *Played) *LeagueState {
 	game := league.result(&match.Match)
 	update(&home.Ratings, &visitor.Ratings, &game)
 	league.learn(&game)
-	league.row(match.HomeTeam).record(int(match.HomeGoals), int(match.AwayGoals))
-	league.row(match.AwayTeam).record(int(match.AwayGoals), int(match.HomeGoals))
+	league.row(*match.HomeTeam).record(int(match.HomeGoals), int(match.AwayGoals))
+	league.row(*match.AwayTeam).record(int(match.AwayGoals), int(match.HomeGoals))
 	return league
 }
 
 // enter returns the club's spell in the league, brought to the season of the match.
-func (r *Replay) enter(team Team, league *LeagueState, match *Played) *Spell {
+func (r *Replay) enter(team *Team, league *LeagueState, match *Played) *Spell {
 	state := r.teams[team.ID]
 	if state == nil {
-		state = &TeamState{Team: team}
+		state = &TeamState{Team: *team}
 		r.teams[team.ID] = state
 	}
 	now := state.standing(league, match.Season, match.Date)

@@ -37,7 +37,7 @@ func season(random *rand.Rand, league Competition, label string, start Date, clu
 				m.HomeStats = Stats{NoCount, NoCount, NoCount, NoCount, NoCount}
 				m.AwayStats = m.HomeStats
 			}
-			played = append(played, Played{Match: m, HomeTeam: home, AwayTeam: visitor, League: league})
+			played = append(played, Played{Match: m, HomeTeam: &home, AwayTeam: &visitor, League: &league})
 		}
 	}
 	return played
