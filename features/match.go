@@ -7,6 +7,7 @@ package features
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -129,4 +130,15 @@ type Competition struct {
 	Country string `json:"country"` // "England"
 	Tier    int    `json:"tier"`    // 1 is the highest league of its country
 	Season  string `json:"season"`  // the last season seen: "2024-25"
+}
+
+// Answers says whether query is a part of the team's name or of one of its aliases, whatever the
+// capitals, accents and punctuation. An empty query fits every team.
+func (t *Team) Answers(query string) bool {
+	part := nameKey(query)
+	if part == "" {
+		return strings.TrimSpace(query) == ""
+	}
+	return strings.Contains(nameKey(t.Name), part) ||
+		slices.ContainsFunc(t.Aliases, func(alias string) bool { return strings.Contains(nameKey(alias), part) })
 }

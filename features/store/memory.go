@@ -41,9 +41,7 @@ func NewMemory(state State, start time.Time) (*Memory, error) {
 		m.listed = append(m.listed, state.Snapshot.Teams[i].Team)
 	}
 	slices.SortFunc(m.listed, func(a, b features.Team) int { return strings.Compare(a.ID, b.ID) })
-	if m.teams, err = features.NewTeamIndex(m.listed); err != nil {
-		return nil, err
-	}
+	m.teams = features.NewTeamIndex(m.listed)
 	var tables []features.Table
 	for _, league := range state.Snapshot.Leagues {
 		table := features.Table{Competition: league.Competition, Season: league.Competition.Season, AsOf: league.AsOf, Rows: league.Table}
@@ -182,7 +180,7 @@ func (m *Memory) FindTeam(_ context.Context, name, country string) (features.Tea
 func (m *Memory) Teams(_ context.Context, q features.TeamQuery) (features.Page[features.Team], error) {
 	var page features.Page[features.Team]
 	for _, team := range m.listed {
-		if team.ID <= q.After || q.Competition != "" && !m.playsIn(q.Competition, team.ID) || !features.NameContains(team, q.Query) {
+		if team.ID <= q.After || q.Competition != "" && !m.playsIn(q.Competition, team.ID) || !team.Answers(q.Query) {
 			continue
 		}
 		if len(page.Items) == q.Limit {
