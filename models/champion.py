@@ -1,0 +1,117 @@
+"""The recipe of match-outcome, and its season-forward use.
+
+Two ridge Poisson regressions give the rates of home and away goals, the Dixon-Coles grid turns rates
+into result probabilities, and these are calibrated on seasons that the regressions had not seen.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+import scoreline
+from data import Matches
+from glm import Array, PoissonRegression, fit_poisson
+from settings import Settings
+
+
+@dataclass(frozen=True)
+class GoalModel:
+    """Rates of goals and the rho that joins them."""
+
+    regression: PoissonRegression
+    rho: float
+    log_rate_bounds: tuple[float, float]
+
+    def log_rates(self, features: NDArray[np.floating]) -> Array:
+        """Return the log of expected goals (home, away), (n, 2), held within the bounds."""
+        return np.clip(self.regression.log_rates(features), *self.log_rate_bounds)
+
+    def probabilities(self, features: NDArray[np.floating]) -> Array:
+        """Return uncalibrated result probabilities (n, 3)."""
+        return scoreline.outcome_probabilities(self.log_rates(features), self.rho)
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A goal model with its calibration: all that is exported."""
+
+    goals: GoalModel
+    calibration: scoreline.Calibration
+
+    def predict(self, features: NDArray[np.floating]) -> tuple[Array, Array]:
+        """Return calibrated result probabilities (n, 3) and expected goals (n, 2) in float64."""
+        probabilities = self.calibration.apply(self.goals.probabilities(features))
+        return probabilities, np.exp(self.goals.log_rates(features))
+
+
+@dataclass(frozen=True)
+class SeasonForward:
+    """What came of training before each season and predicting it.
+
+    `champions` holds for each tested season the model that predicted it; `uncalibrated` (n, 3) holds the
+    goal models' probabilities for every match of a season that some model predicted, NaN before.
+    """
+
+    champions: dict[str, Champion]
+    uncalibrated: Array
+
+
+def fit_goals(training: Matches, settings: Settings) -> GoalModel:
+    """Fit both regressions on all of `training`, and rho on its last seasons."""
+    regression = fit_poisson(training.features, training.goals, settings.alpha)
+    bounds = (np.log(settings.min_rate), np.log(settings.max_rate))
+    recent = training.select(np.isin(training.season, training.seasons[-settings.rho_seasons :]))
+    rho = scoreline.fit_rho(
+        np.clip(regression.log_rates(recent.features), *bounds),
+        recent.goals,
+        scoreline.rho_bounds(settings.min_rate, settings.max_rate),
+    )
+    return GoalModel(regression, rho, bounds)
+
+
+def season_forward(matches: Matches, settings: Settings) -> SeasonForward:
+    """Train before each season and predict it, from the first that calibration needs to the public test.
+
+    Calibration of season s pools the out-of-sample predictions of the seasons before s, and nothing later.
+    """
+    seasons = matches.seasons
+    first_test = seasons.index(settings.first_test_season)
+    first_forward = first_test - settings.max_calibration_seasons
+    first_forward = max(first_forward, settings.min_training_seasons)
+    if first_test - first_forward < settings.min_calibration_seasons:
+        raise ValueError(
+            f"too few seasons: {settings.first_test_season} is tested after {first_test} seasons, but "
+            f"{settings.min_training_seasons} to train and {settings.min_calibration_seasons} to calibrate "
+            "must come before it"
+        )
+    uncalibrated = np.full((len(matches), 3), np.nan)
+    champions = {}
+    for place in range(first_forward, seasons.index(settings.public_test_season) + 1):
+        season = seasons[place]
+        before, now = matches.season < season, matches.season == season
+        assert_before(matches, before, now)
+        goals = fit_goals(matches.select(before), settings)
+        if place >= first_test:
+            champions[season] = Champion(goals, calibrate(matches, uncalibrated, before, settings))
+        uncalibrated[now] = goals.probabilities(matches.features[now])
+    return SeasonForward(champions, uncalibrated)
+
+
+def calibrate(
+    matches: Matches, uncalibrated: Array, before: NDArray[np.bool_], settings: Settings
+) -> scoreline.Calibration:
+    """Fit calibration on the last out-of-sample seasons among the matches where `before` holds."""
+    predicted = before & np.isfinite(uncalibrated[:, 0])
+    seasons = sorted(set(matches.season[predicted].tolist()))[-settings.max_calibration_seasons :]
+    if len(seasons) < settings.min_calibration_seasons:
+        raise ValueError(f"calibration needs {settings.min_calibration_seasons} seasons, got {seasons}")
+    pooled = predicted & np.isin(matches.season, seasons)
+    return scoreline.fit_calibration(uncalibrated[pooled], matches.outcome[pooled])
+
+
+def assert_before(matches: Matches, earlier: NDArray[np.bool_], later: NDArray[np.bool_]) -> None:
+    """Raise unless every match of `earlier` was played before every match of `later`."""
+    last, first = matches.date[earlier].max(), matches.date[later].min()
+    if not last < first:
+        raise ValueError(f"train < calibrate < test is broken: a match of {last} would teach about {first}")

@@ -1,0 +1,51 @@
+"""Everything that can be set about a training run, in one place; saved with each run."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is made of. Values of the recipe were chosen on seasons before `first_test_season`."""
+
+    model: str = "match-outcome"
+    seed: int = 1863
+    data_source: str = (
+        "results, shots and corners of European leagues as published in datasets/football-datasets (PDDL 1.0)"
+    )
+
+    # Split by season: train < calibrate < test. The public test season is looked at once, by version 1.
+    first_test_season: str = "2015-16"
+    last_test_season: str = "2023-24"
+    public_test_season: str = "2024-25"
+    min_training_seasons: int = 5
+    min_calibration_seasons: int = 3
+    max_calibration_seasons: int = 8
+    early_season_days: int = 42
+
+    # Champion: two ridge Poisson regressions, the Dixon-Coles rho, temperature and class bias.
+    alpha: float = 0.05
+    rho_seasons: int = 10
+    min_rate: float = 0.05  # expected goals are held within these bounds, inside the graph too
+    max_rate: float = 6.0
+
+    # Dixon-Coles baseline: exponential time decay, ridge on attack and defence, refitted weekly.
+    decay_per_day: float = 0.0019
+    dixon_coles_ridge: float = 5.0
+
+    # Leak alarm: better than any bookmaker over this many pooled seasons means a feature saw the result.
+    alarm_seasons: int = 5
+    alarm_rps: float = 0.190
+    alarm_accuracy: float = 0.56
+    alarm_auc: float = 0.745
+
+    resamples: int = 2000
+    interval: float = 0.95
+    calibration_bins: int = 10
+
+    # Export.
+    opset: int = 18
+    ir_version: int = 9
+    parity_rows: int = 10_000
+    parity_tolerance: float = 1e-5
+    golden_rows: int = 16
+    histogram_bins: int = 10
