@@ -382,6 +382,31 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
+// BenchmarkBare is what BenchmarkRun cannot beat: the one call into C, without checks, pool and copies.
+func BenchmarkBare(b *testing.B) {
+	for _, name := range []string{"half_plus_two", "network"} {
+		for _, rows := range []int64{1, 128, 1024} {
+			b.Run(fmt.Sprintf("%s/%d", name, rows), func(b *testing.B) {
+				m := open(b, name, 1)
+				s, err := m.take(b.Context())
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer func() { m.free <- s }()
+				bound, err := s.binding(rows)
+				if err != nil {
+					b.Fatal(err)
+				}
+				for b.Loop() {
+					if err := s.ort.RunWithBinding(bound.io); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
 func BenchmarkRunParallel(b *testing.B) {
 	m := open(b, "network", 0)
 	b.ReportAllocs()

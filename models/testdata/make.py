@@ -1,7 +1,7 @@
 """Make the tiny ONNX models that the Go tests run: their answers can be worked out in one's head.
 
 The folder is one that `--models` can name: <name>/<version>/model.onnx, some as MLflow folders with
-golden rows. refused/ holds models that must not be opened. Run it with any Python that has `onnx`;
+golden rows. refused/ holds models that must not be served. Run it with any Python that has `onnx`;
 it writes the same bytes every time.
 """
 
@@ -210,6 +210,27 @@ def reciprocal():
     )
 
 
+def three_rows():
+    """Compute y = x / 2 + 2 for three rows, and fail for others though the signature allows them."""
+    return model(
+        "three_rows",
+        [tensor("x", FP32, ROWS, 1)],
+        [tensor("y", FP32, ROWS, 1)],
+        [
+            node("Reshape", "x three", "exported"),
+            node("Reshape", "exported rows", "any"),
+            node("Mul", "any half", "halved"),
+            node("Add", "halved two", "y"),
+        ],
+        [
+            constant("three", INT64, [1], [3]),
+            constant("rows", INT64, [2], [-1, 1]),
+            constant("half", FP32, [1], [0.5]),
+            constant("two", FP32, [1], [2]),
+        ],
+    )
+
+
 def strings():
     """Take text, which is not served."""
     return model(
@@ -366,7 +387,7 @@ def main() -> None:
         reciprocal,
     ):
         write(HERE / make.__name__ / "1", make())
-    for make in (strings, halves, sequence, scalar, escaping):
+    for make in (three_rows, strings, halves, sequence, scalar, escaping):
         write(HERE / "refused" / make.__name__, make())
 
 

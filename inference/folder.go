@@ -1,0 +1,174 @@
+package inference
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// ReservedName is a folder among the models' that is none: it holds team states.
+const ReservedName = "state"
+
+// aliasesSizeMax bounds aliases.json, a line or two.
+const aliasesSizeMax = 1 << 20
+
+// FolderSource is a Source over a folder of model folders, dir/<name>/<version>/. Versions are
+// positive numbers; all are wanted. The highest serves, unless dir/<name>/aliases.json, such as
+// {"champion": "2"}, says otherwise. Other names, hidden and temporary ones and ReservedName are
+// left alone, and a folder without any version is no model.
+//
+// Whoever puts a version there does best to write it aside, under a name that begins with a dot, and
+// then to rename it.
+type FolderSource struct {
+	dir string
+}
+
+// NewFolderSource returns a Source over dir.
+func NewFolderSource(dir string) *FolderSource { return &FolderSource{dir: dir} }
+
+// List implements Source. It fails where dir cannot be read; what is wrong with one model is in
+// Aspired.Err: an aliases.json that cannot be read, an alias for a version that is not there.
+func (s *FolderSource) List(ctx context.Context) ([]Aspired, error) {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	var all []Aspired
+	for _, entry := range entries {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if !isModelName(entry.Name()) {
+			continue
+		}
+		wish, err := s.list(entry.Name())
+		if err != nil {
+			wish.Err = fmt.Errorf("model %q: %w", entry.Name(), err)
+		}
+		if err != nil || len(wish.Versions) > 0 {
+			all = append(all, wish)
+		}
+	}
+	return all, nil
+}
+
+// Fetch implements Source.
+func (s *FolderSource) Fetch(_ context.Context, name, version string) (string, error) {
+	if !isModelName(name) {
+		return "", fmt.Errorf("%w: %q is no model's name", ErrModelUnknown, name)
+	}
+	if !isVersion(version) {
+		return "", fmt.Errorf("%w: %q is no version", ErrVersionUnknown, version)
+	}
+	dir := filepath.Join(s.dir, name, version)
+	info, err := os.Stat(dir)
+	if err != nil {
+		return "", err
+	}
+	if !info.IsDir() {
+		return "", fmt.Errorf("%s is not a folder", dir)
+	}
+	return dir, nil
+}
+
+// list reads one model's folder. What it returns beside an error is what is known all the same.
+func (s *FolderSource) list(name string) (Aspired, error) {
+	wish := Aspired{Name: name}
+	dir := filepath.Join(s.dir, name)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() { // links to folders are fine
+		return wish, err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return wish, err
+	}
+	for _, entry := range entries {
+		if !isVersion(entry.Name()) {
+			continue
+		}
+		if info, err := os.Stat(filepath.Join(dir, entry.Name())); err != nil {
+			return wish, err
+		} else if info.IsDir() {
+			wish.Versions = append(wish.Versions, entry.Name())
+		}
+	}
+	slices.SortFunc(wish.Versions, CompareVersions)
+	wish.Aliases, err = readAliases(filepath.Join(dir, "aliases.json"))
+	if err != nil {
+		return wish, fmt.Errorf("aliases.json: %w", err)
+	}
+	if len(wish.Versions) > 0 {
+		wish.Serving = wish.Versions[len(wish.Versions)-1]
+	}
+	if champion := wish.Aliases[Champion]; champion != "" {
+		wish.Serving = champion
+	}
+	for _, alias := range slices.Sorted(maps.Keys(wish.Aliases)) {
+		if version := wish.Aliases[alias]; !slices.Contains(wish.Versions, version) {
+			return wish, fmt.Errorf("aliases.json: alias %q: there is no version %q; expected %s",
+				alias, clip(version), anyOf(slices.Values(wish.Versions)))
+		}
+	}
+	return wish, nil
+}
+
+// readAliases returns no aliases where there is no file.
+func readAliases(path string) (map[string]string, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	decoder := json.NewDecoder(io.LimitReader(file, aliasesSizeMax))
+	var aliases map[string]string
+	if err := decoder.Decode(&aliases); err != nil {
+		return nil, fmt.Errorf("expected an object such as {\"champion\": \"2\"}: %w", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("expected nothing after the object")
+	}
+	for alias, version := range aliases {
+		if alias == "" || isVersion(alias) {
+			return nil, fmt.Errorf("alias %q: expected a name that is no version", clip(alias))
+		}
+		if !isVersion(version) {
+			return nil, fmt.Errorf("alias %q: expected a version such as \"2\", got %q", clip(alias), clip(version))
+		}
+	}
+	return aliases, nil
+}
+
+// isModelName tells whether a folder of that name can be a model: letters, digits, dots, dashes and
+// underscores, beginning with a letter or digit, and not ending as temporary files do.
+func isModelName(name string) bool {
+	if name == "" || name == ReservedName || strings.HasSuffix(name, ".tmp") {
+		return false
+	}
+	for i, c := range []byte(name) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		case i > 0 && (c == '.' || c == '-' || c == '_'):
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// isVersion tells whether name is a positive number, written as numbers are.
+func isVersion(name string) bool {
+	n, err := strconv.ParseUint(name, 10, 63)
+	return err == nil && n > 0 && name[0] != '0' && name[0] != '+'
+}

@@ -1,0 +1,113 @@
+package inference
+
+import (
+	"errors"
+	"io/fs"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const goldenText = `{"tolerance": 1e-5,
+	"inputs": [{"name": "x", "datatype": "FP32", "shape": [3, 1], "data": [0, 1.5, -2]}],
+	"outputs": [{"name": "y", "datatype": "FP32", "shape": [3, 1], "data": [1, 2.5, -1]}]}`
+
+func TestGolden(t *testing.T) {
+	tests := map[string]struct {
+		old, replacement string
+		want             string // of the error, "" for none
+	}{
+		"met":                     {"", "", ""},
+		"met within tolerance":    {"2.5", "2.50002", ""},
+		"beyond tolerance":        {"2.5", "2.5001", `golden rows: output "y": element 1: expected 2.5001 within 1e-05, got 2.5`},
+		"small beyond tolerance":  {"-1]", "-1.00002]", `element 2: expected -1.00002 within 1e-05, got -1`},
+		"other shape":             {`"shape": [3, 1], "data": [1,`, `"shape": [1, 3], "data": [1,`, `golden rows: output "y": expected FP32 [1,3], got FP32 [3,1]`},
+		"other type":              {`"FP32", "shape": [3, 1], "data": [1,`, `"FP64", "shape": [3, 1], "data": [1,`, `expected FP64 [3,1], got FP32 [3,1]`},
+		"fewer rows":              {`[3, 1], "data": [1, 2.5, -1]`, `[2, 1], "data": [1, 2.5]`, `expected FP32 [2,1], got FP32 [3,1]`},
+		"unknown output":          {`"y"`, `"z"`, `golden rows: output "z": the model has none of that name`},
+		"unknown input":           {`"x"`, `"z"`, `golden rows: input "z": tensor unknown`},
+		"no tolerance":            {`"tolerance": 1e-5,`, "", `read golden.json: tolerance: expected a number of at least 0`},
+		"negative tolerance":      {"1e-5", "-1", `read golden.json: tolerance: expected a number of at least 0`},
+		"no outputs":              {`"outputs"`, `"results"`, `read golden.json: outputs: expected at least one`},
+		"unknown type":            {`"FP32"`, `"FP8"`, `read golden.json: input "x": datatype: unknown datatype "FP8"`},
+		"too few values":          {"-2]", "-2, 7]", `read golden.json: input "x": data: expected as many values as shape [3,1] has, got 4`},
+		"2 GiB claimed":           {"[3, 1]", "[536870912, 1]", `data: expected as many values as shape [536870912,1] has, got 3`},
+		"negative shape":          {"[3, 1]", "[-3, -1]", `data: expected as many values as shape [-3,-1] has, got 3`},
+		"no number":               {"1.5", `"1.5"`, `read golden.json: input "x": data[1]: expected FP32`},
+		"number too large":        {"1.5", `1e39`, `read golden.json: input "x": data[1]: expected FP32`},
+		"truncated":               {"-1]}]}", "-1", "read golden.json: unexpected EOF"},
+		"something after the end": {"-1]}]}", "-1]}]} {}", "read golden.json: expected nothing after the first value"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			writeFile(t, filepath.Join(dir, "golden.json"), strings.Replace(goldenText, test.old, test.replacement, 1))
+			golden, err := ReadGolden(dir)
+			if err == nil {
+				err = golden.Check(t.Context(), &puppet{plus: 1})
+			}
+			if err == nil && test.want != "" || err != nil && (test.want == "" || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("got  %v\nwant %s", err, test.want)
+			}
+		})
+	}
+	if _, err := ReadGolden(t.TempDir()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file: got %v", err)
+	}
+}
+
+func TestGoldenReadsEveryType(t *testing.T) {
+	golden, err := parseGolden(strings.NewReader(`{"tolerance": 0, "inputs": [
+		{"name": "a", "datatype": "BOOL", "shape": [4], "data": [true, false, 1, 0]},
+		{"name": "b", "datatype": "INT32", "shape": [1], "data": [-2147483648]},
+		{"name": "c", "datatype": "INT64", "shape": [1], "data": [9223372036854775807]}],
+		"outputs": [{"name": "d", "datatype": "FP64", "shape": [2], "data": [1e300, -0.1]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := ElementsOf[bool](golden.Inputs[0].Data); !a[0] || a[1] || !a[2] || a[3] {
+		t.Error(a)
+	}
+	if b := ElementsOf[int32](golden.Inputs[1].Data); b[0] != math.MinInt32 {
+		t.Error(b)
+	}
+	if c := ElementsOf[int64](golden.Inputs[2].Data); c[0] != math.MaxInt64 {
+		t.Error(c)
+	}
+	if d := ElementsOf[float64](golden.Outputs[0].Data); d[0] != 1e300 || d[1] != -0.1 {
+		t.Error(d)
+	}
+}
+
+// Golden rows refuse NaN and infinity also where the file would let them pass.
+func TestGoldenRefusesWhatIsNotFinite(t *testing.T) {
+	golden, err := parseGolden(strings.NewReader(goldenText))
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden.Tolerance = math.Inf(1)
+	for _, plus := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		err := golden.Check(t.Context(), &puppet{plus: float32(plus)})
+		if err == nil || err.Error() != `golden rows: output "y": element 0 is not finite` {
+			t.Errorf("%v: got %v", plus, err)
+		}
+	}
+}
+
+// The versions that a registry loads meet their golden rows.
+func TestPollChecksGoldenRows(t *testing.T) {
+	s := newStage(t)
+	for _, version := range []string{"1", "2"} {
+		s.put(t, "m", version, "good")
+		writeFile(t, filepath.Join(s.dir, "m", version, "golden.json"), goldenText)
+	}
+	r := newRegistry(t, s, Options{})
+	poll(t, r)
+	if got, want := states(r, "m"), "1:AVAILABLE 2:FAILED -> 1"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got, want := r.Status().Models[0].Versions[1].Reason, `golden rows: output "y": element 0: expected 1 within 1e-05, got 2`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

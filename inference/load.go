@@ -1,0 +1,156 @@
+package inference
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// load brings one version on its way, and makes it available or Failed. It returns an error only
+// where ctx ended it; the version is then tried again at the next poll.
+func (r *Registry) load(ctx context.Context, v *versionRecord) error {
+	dir, err := r.source.Fetch(ctx, v.model, v.version)
+	if err != nil {
+		return r.fail(ctx, v, "", fmt.Errorf("fetch: %w", err))
+	}
+	files, err := fingerprint(dir)
+	if err != nil {
+		return r.fail(ctx, v, "", err)
+	}
+	if !r.begin(v, files) {
+		return nil
+	}
+	model, metadata, err := r.prepare(ctx, v, dir)
+	if err != nil {
+		return r.fail(ctx, v, files, err)
+	}
+	if now, err := fingerprint(dir); err != nil || now != files {
+		err = errors.Join(err, errors.New("its files changed while it was loaded"), model.Close())
+		return r.fail(ctx, v, files, err)
+	}
+	r.serve(ctx, v, model, metadata)
+	return nil
+}
+
+// begin says that the version is being loaded; false means that the same files have failed before.
+func (r *Registry) begin(v *versionRecord, files string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if v.state == Failed && v.files == files {
+		return false
+	}
+	v.state, v.reason = Loading, ""
+	return true
+}
+
+// prepare opens, checks and warms a version.
+func (r *Registry) prepare(ctx context.Context, v *versionRecord, dir string) (m Model, metadata any, err error) {
+	golden, err := readGoldenIfAny(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	if m, err = r.opener.Open(ctx, dir); err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, m.Close())
+			m = nil
+		}
+	}()
+	if golden != nil {
+		if err := golden.Check(ctx, m); err != nil {
+			return m, nil, err
+		}
+	}
+	if metadata, err = r.options.Admit(v.model, v.version, dir, m); err != nil {
+		return m, nil, err
+	}
+	err = warm(ctx, m, golden, r.options.Now)
+	if err != nil && golden == nil && ctx.Err() == nil {
+		// Zeros were a guess at what the model takes.
+		r.log(v).InfoContext(ctx, "model version not warmed, its first requests will be slower", slog.Any("error", err))
+		err = nil
+	}
+	return m, metadata, err
+}
+
+// serve makes a version available.
+func (r *Registry) serve(ctx context.Context, v *versionRecord, m Model, metadata any) {
+	live := &version{name: v.model, version: v.version, model: m, metadata: metadata}
+	live.holders.Store(1)
+	// Closing takes its time, which the request that was the last holder need not spend.
+	live.unload = func() { go r.unload(v, m) }
+	now := r.options.Now()
+	r.loaded.Add(1)
+	r.mu.Lock()
+	v.state, v.reason, v.files, v.loadedAt, v.live = Available, "", "", now, live
+	v.inputs, v.outputs, v.metadata = m.Inputs(), m.Outputs(), metadata
+	r.publish()
+	serving := r.models[v.model].labels[""]
+	r.mu.Unlock()
+	r.log(v).InfoContext(ctx, "model version available", slog.String("serving", serving))
+}
+
+func (r *Registry) log(v *versionRecord) *slog.Logger {
+	return r.options.Logger.With(slog.String("model", v.model), slog.String("version", v.version))
+}
+
+// unload closes a version that nobody holds.
+func (r *Registry) unload(v *versionRecord, m Model) {
+	defer r.loaded.Done()
+	err := m.Close()
+	r.mu.Lock()
+	v.state = End
+	r.mu.Unlock()
+	if err != nil {
+		r.log(v).Error("model version closed with an error", slog.Any("error", err))
+		return
+	}
+	r.log(v).Info("model version closed")
+}
+
+// fail says why a version could not be loaded, and from which files.
+func (r *Registry) fail(ctx context.Context, v *versionRecord, files string, err error) error {
+	r.mu.Lock()
+	if ctx.Err() != nil {
+		defer r.mu.Unlock()
+		if v.state == Loading {
+			v.state = Start
+		}
+		return ctx.Err()
+	}
+	again := v.state == Failed && v.reason == err.Error()
+	v.state, v.reason, v.files = Failed, err.Error(), files
+	r.publish()
+	r.mu.Unlock()
+	if !again {
+		r.log(v).ErrorContext(ctx, "model version failed, what serves goes on", slog.Any("error", err))
+	}
+	return nil
+}
+
+// fingerprint tells whether files in dir were added, removed, replaced or written, by their names,
+// sizes and times. Links are followed.
+func fingerprint(dir string) (string, error) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%q\n", dir) // no folder, not even an empty one, has an empty fingerprint
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "%q %d %s\n", path, info.Size(), info.ModTime().Format(time.RFC3339Nano))
+		return nil
+	})
+	return b.String(), err
+}

@@ -1,0 +1,199 @@
+package inference
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// State is where a version is on its way.
+type State uint8
+
+// The states, in the order in which a version goes through them. One that fails while loading stays
+// Failed until it is tried again.
+const (
+	Start     State = iota // wanted, not begun
+	Loading                // being fetched, opened, checked and warmed
+	Available              // can be acquired
+	Unloading              // wanted no longer, held by handles
+	End                    // closed
+	Failed                 // could not be loaded
+)
+
+var stateNames = [...]string{"START", "LOADING", "AVAILABLE", "UNLOADING", "END", "FAILED"}
+
+// String returns the state's name, such as "AVAILABLE".
+func (s State) String() string { return stateNames[s] }
+
+// modelRecord is what the Registry knows of a model. Registry.mu guards it.
+type modelRecord struct {
+	name   string
+	wanted bool
+	wish   Aspired // as last listed
+	// labels holds each alias, and "" for the version that serves, with the version it names now:
+	// always a loaded one.
+	labels   map[string]string
+	versions map[string]*versionRecord
+}
+
+// versionRecord is what the Registry knows of a version. Registry.mu guards it, but for what never
+// changes: model and version.
+type versionRecord struct {
+	model, version string
+	wanted         bool
+	state          State
+	reason         string // why it failed
+	files          string // fingerprint of the files that failed
+	loadedAt       time.Time
+	live           *version // while Available
+	inputs         []TensorSpec
+	outputs        []TensorSpec
+	metadata       any
+}
+
+// CompareVersions orders version numbers by size.
+func CompareVersions(a, b string) int {
+	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
+}
+
+// adopt makes the source's wishes the Registry's own and returns the versions to be loaded: those
+// that are to serve first, then the highest first.
+func (r *Registry) adopt(ctx context.Context, wishes []Aspired) []*versionRecord {
+	now := r.options.Now()
+	var partial []Aspired // newly so
+	defer func() {
+		for _, wish := range partial {
+			r.options.Logger.ErrorContext(ctx, "model is followed only in part",
+				slog.String("model", wish.Name), slog.Any("error", wish.Err))
+		}
+	}()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.listed, r.listErr = now, nil
+	listed := map[string]bool{}
+	for _, wish := range wishes {
+		listed[wish.Name] = true
+		m := r.models[wish.Name]
+		if m == nil {
+			m = &modelRecord{name: wish.Name, versions: map[string]*versionRecord{}}
+			r.models[wish.Name] = m
+		}
+		if wish.Err != nil && !sameError(m.wish.Err, wish.Err) {
+			partial = append(partial, wish)
+		}
+		m.adopt(wish)
+	}
+	for name, m := range r.models {
+		if !listed[name] {
+			m.dismiss()
+		}
+		for version, v := range m.versions {
+			if !v.wanted && v.live == nil && v.state != Unloading {
+				delete(m.versions, version) // END was shown since the last poll
+			}
+		}
+		if !m.wanted && len(m.versions) == 0 {
+			delete(r.models, name)
+		}
+	}
+	r.publish()
+	return r.unloaded()
+}
+
+// unloaded returns what adopt returns. Requires r.mu be held.
+func (r *Registry) unloaded() []*versionRecord {
+	var all []*versionRecord
+	for _, m := range r.models {
+		for _, v := range m.versions {
+			if v.wanted && (v.state == Start || v.state == Failed) {
+				all = append(all, v)
+			}
+		}
+	}
+	later := func(v *versionRecord) int {
+		if r.models[v.model].wish.Serving == v.version {
+			return 0
+		}
+		return 1
+	}
+	slices.SortFunc(all, func(a, b *versionRecord) int {
+		return cmp.Or(cmp.Compare(later(a), later(b)), strings.Compare(a.model, b.model), CompareVersions(b.version, a.version))
+	})
+	return all
+}
+
+func (m *modelRecord) adopt(wish Aspired) {
+	m.wanted, m.wish = true, wish
+	for _, version := range wish.Versions {
+		if v := m.versions[version]; v == nil || v.state == Unloading || v.state == End {
+			m.versions[version] = &versionRecord{model: m.name, version: version, wanted: true}
+		}
+	}
+	for version, v := range m.versions {
+		v.wanted = slices.Contains(wish.Versions, version) || v.wanted && wish.Err != nil
+	}
+}
+
+// dismiss makes the model wanted no longer.
+func (m *modelRecord) dismiss() {
+	m.wanted, m.wish = false, Aspired{Name: m.name}
+	for _, v := range m.versions {
+		v.wanted = false
+	}
+}
+
+// relabel moves each label to the version it should name, as far as that is loaded.
+func (m *modelRecord) relabel() {
+	wish := maps.Clone(m.wish.Aliases)
+	if wish == nil {
+		wish = map[string]string{}
+	}
+	if m.wish.Serving != "" {
+		wish[""] = m.wish.Serving
+	}
+	if m.wish.Err != nil {
+		for label, version := range m.labels {
+			if wish[label] == "" {
+				wish[label] = version
+			}
+		}
+	}
+	labels := map[string]string{}
+	for label, target := range wish {
+		if version := m.choose(label, target); version != "" {
+			labels[label] = version
+		}
+	}
+	m.labels = labels
+}
+
+// choose returns the loaded version that a label meant for target names, or "". It is the rule that
+// Registry documents.
+func (m *modelRecord) choose(label, target string) string {
+	if m.live(target) {
+		return target
+	}
+	if last := m.labels[label]; m.live(last) {
+		return last
+	}
+	wanted := m.versions[target]
+	if label != "" || m.wish.Aliases[Champion] == target || wanted == nil || wanted.state != Failed {
+		return ""
+	}
+	highest := ""
+	for version := range m.versions {
+		if m.live(version) && CompareVersions(version, target) < 0 && CompareVersions(version, highest) > 0 {
+			highest = version
+		}
+	}
+	return highest
+}
+
+func (m *modelRecord) live(version string) bool {
+	v := m.versions[version]
+	return v != nil && v.live != nil
+}

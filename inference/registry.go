@@ -1,0 +1,204 @@
+package inference
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// IntervalDefault is how often a Registry asks its Source.
+const IntervalDefault = 5 * time.Second
+
+// Options of a Registry.
+type Options struct {
+	// Interval is the time between polls by Run; 0 means IntervalDefault.
+	Interval time.Duration
+	// Admit, if set, has the last word on a version whose model was opened and whose golden rows
+	// were met: an error refuses it. Its metadata is kept with the version.
+	Admit func(name, version, dir string, m Model) (metadata any, err error)
+	// Logger is told of versions that come, go and fail; nil means that nobody is.
+	Logger *slog.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Registry serves the models that its Source wants served. Each version is fetched, opened, checked
+// against its golden rows, admitted and warmed before anybody can acquire it, and is closed when it
+// is wanted no longer and its last handle has been released.
+//
+// A version that fails on the way disturbs none that serves. Where the version to serve has failed,
+// the one that served last goes on. Where none has served yet, as at start-up, the highest version
+// below it serves instead; unless Champion names the version to serve: somebody chose it, so nothing
+// else stands in for it and the model is not ready. The same holds for every alias: it moves only to
+// a version that is loaded. A failed version is tried again when its files have changed, or at
+// every poll if they could not be fetched. Changes in the files of a loaded version are not looked at.
+//
+// All methods are safe for concurrent use. Acquire waits for nothing that loads.
+type Registry struct {
+	source  Source
+	opener  Opener
+	options Options
+
+	table   atomic.Pointer[table]
+	polling chan struct{}  // holds a token while somebody polls or closes
+	loaded  sync.WaitGroup // versions not closed yet; added to by whoever polls
+
+	mu      sync.Mutex // guards the rest; not held while anything is fetched, opened, run or closed
+	models  map[string]*modelRecord
+	listed  time.Time // when the source was last read
+	listErr error     // why it could not be read since
+	closed  bool
+}
+
+// NewRegistry returns a Registry that holds no model before its first Poll.
+func NewRegistry(source Source, opener Opener, options Options) *Registry {
+	if options.Interval == 0 {
+		options.Interval = IntervalDefault
+	}
+	if options.Admit == nil {
+		options.Admit = func(string, string, string, Model) (any, error) { return nil, nil }
+	}
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
+	}
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	r := &Registry{
+		source: source, opener: opener, options: options,
+		polling: make(chan struct{}, 1), models: map[string]*modelRecord{},
+	}
+	r.table.Store(&table{})
+	return r
+}
+
+// Acquire takes hold of a loaded version of a model, by number or by alias; an empty version means
+// the one that serves. The caller releases the handle. The errors are ErrModelUnknown,
+// ErrVersionUnknown and ErrNotReady.
+func (r *Registry) Acquire(name, version string) (Handle, error) {
+	for {
+		v := r.table.Load().find(name, version)
+		if v == nil {
+			err := r.refuse(name, version)
+			if err == nil {
+				continue // it has come meanwhile
+			}
+			return Handle{}, err
+		}
+		if v.hold() {
+			return Handle{v}, nil
+		}
+		// It was given up meanwhile, which happens after a table without it is in place.
+	}
+}
+
+// Run polls the source until ctx is done, and returns nil then. It does not poll at once: call Poll
+// first, so as to know whether there is anything to serve.
+func (r *Registry) Run(ctx context.Context) error {
+	ticker := time.NewTicker(r.options.Interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			// Poll has logged its error and keeps it for Status. What serves goes on.
+			_ = r.Poll(ctx)
+		}
+	}
+}
+
+// Poll asks the source what should be served, and returns when all of it has been loaded or has
+// failed. An error means that the source could not be read, or that ctx or the Registry ended; how
+// each version fared is in Status.
+func (r *Registry) Poll(ctx context.Context) error {
+	if err := r.lock(ctx); err != nil {
+		return err
+	}
+	defer r.unlock()
+	wishes, err := r.source.List(ctx)
+	if err != nil {
+		return r.unlisted(ctx, fmt.Errorf("list models: %w", err))
+	}
+	for _, v := range r.adopt(ctx, wishes) {
+		if err := r.load(ctx, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unlisted keeps err, by which the source could not be read, and says so once.
+func (r *Registry) unlisted(ctx context.Context, err error) error {
+	r.mu.Lock()
+	last := r.listErr
+	r.listErr = err
+	r.mu.Unlock()
+	if ctx.Err() == nil && !sameError(last, err) {
+		r.options.Logger.ErrorContext(ctx, "models cannot be listed, what is loaded goes on", slog.Any("error", err))
+	}
+	return err
+}
+
+// sameError tells whether two errors, of which either may be nil, say the same.
+func sameError(a, b error) bool {
+	return a == nil && b == nil || a != nil && b != nil && a.Error() == b.Error()
+}
+
+// Close gives all versions up and waits until each is closed, which is when its last handle has been
+// released, or until ctx is done. There is nothing to acquire from then on.
+func (r *Registry) Close(ctx context.Context) error {
+	select {
+	case r.polling <- struct{}{}: // even if ctx is done
+	default:
+		select {
+		case r.polling <- struct{}{}:
+		case <-ctx.Done():
+			return fmt.Errorf("close models: wait for a load: %w", ctx.Err())
+		}
+	}
+	r.mu.Lock()
+	r.closed = true
+	for _, m := range r.models {
+		m.dismiss()
+	}
+	r.publish()
+	r.mu.Unlock()
+	r.unlock()
+
+	done := make(chan struct{})
+	go func() {
+		r.loaded.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("close models: wait for handles: %w", ctx.Err())
+	}
+}
+
+var errClosed = errors.New("the registry is closed")
+
+// lock makes the caller the only one who polls.
+func (r *Registry) lock(ctx context.Context) error {
+	select {
+	case r.polling <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		r.unlock()
+		return errClosed
+	}
+	return nil
+}
+
+func (r *Registry) unlock() { <-r.polling }

@@ -1,0 +1,69 @@
+package inference
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Status is what a Registry holds at one moment.
+type Status struct {
+	// Models are sorted by name.
+	Models []ModelStatus
+	// Listed is when the source was last read, zero if never.
+	Listed time.Time
+	// Err says why the source could not be read at the last poll, nil if it was.
+	Err error
+}
+
+// ModelStatus is one model.
+type ModelStatus struct {
+	Name string
+	// Serving is the version that answers where a request names none; empty: the model is not ready.
+	Serving string
+	// Err says what the source does not know of the model just now; see Aspired.
+	Err error
+	// Versions are all that are wanted, held or ended since the last poll, the lowest first.
+	Versions []VersionStatus
+}
+
+// VersionStatus is one version of a model. Inputs, Outputs, Metadata and LoadedAt are set once it has
+// been available.
+type VersionStatus struct {
+	Version  string
+	Aliases  []string // that name it now, sorted
+	State    State
+	Reason   string // why it is Failed
+	LoadedAt time.Time
+	Inputs   []TensorSpec
+	Outputs  []TensorSpec
+	Metadata any // what Options.Admit returned
+}
+
+// Status returns what is loaded, what is not, and why not.
+func (r *Registry) Status() Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	status := Status{Listed: r.listed, Err: r.listErr}
+	for _, name := range slices.Sorted(maps.Keys(r.models)) {
+		m := r.models[name]
+		ms := ModelStatus{Name: name, Serving: m.labels[""], Err: m.wish.Err}
+		for _, version := range slices.SortedFunc(maps.Keys(m.versions), CompareVersions) {
+			v := m.versions[version]
+			vs := VersionStatus{
+				Version: version, State: v.state, Reason: v.reason, LoadedAt: v.loadedAt,
+				Inputs: v.inputs, Outputs: v.outputs, Metadata: v.metadata,
+			}
+			for alias, named := range m.labels {
+				if alias != "" && named == version {
+					vs.Aliases = append(vs.Aliases, alias)
+				}
+			}
+			slices.SortFunc(vs.Aliases, strings.Compare)
+			ms.Versions = append(ms.Versions, vs)
+		}
+		status.Models = append(status.Models, ms)
+	}
+	return status
+}

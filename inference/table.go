@@ -1,0 +1,119 @@
+package inference
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// table is what can be acquired. It is immutable: Acquire reads it without a lock.
+type table struct {
+	models map[string]*tableModel
+}
+
+type tableModel struct {
+	serving  *version            // nil: none
+	versions map[string]*version // by number and by alias
+}
+
+// find returns nil where there is nothing to acquire.
+func (t *table) find(name, version string) *version {
+	m := t.models[name]
+	if m == nil {
+		return nil
+	}
+	if version == "" {
+		return m.serving
+	}
+	return m.versions[version]
+}
+
+// publish puts what is loaded and wanted into the table, and gives up what is neither wanted nor
+// named by a label. Requires r.mu be held.
+func (r *Registry) publish() {
+	t := &table{models: map[string]*tableModel{}}
+	var unwanted []*version
+	for name, m := range r.models {
+		m.relabel()
+		kept := &tableModel{versions: map[string]*version{}}
+		for _, v := range m.versions {
+			switch {
+			case v.live == nil:
+			case v.wanted || slices.Contains(slices.Collect(maps.Values(m.labels)), v.version):
+				kept.versions[v.version] = v.live
+			default:
+				unwanted = append(unwanted, v.live)
+				v.state, v.live = Unloading, nil
+			}
+		}
+		for label, version := range m.labels {
+			if label == "" {
+				kept.serving = kept.versions[version]
+			} else if kept.versions[label] == nil { // a number is never an alias
+				kept.versions[label] = kept.versions[version]
+			}
+		}
+		t.models[name] = kept
+	}
+	r.table.Store(t)
+	for _, v := range unwanted {
+		v.release()
+	}
+}
+
+// refuse says why find found nothing, or returns nil if by now there is something.
+func (r *Registry) refuse(name, version string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.table.Load().find(name, version) != nil {
+		return nil
+	}
+	if r.closed {
+		return fmt.Errorf("%w: %w", ErrNotReady, errClosed)
+	}
+	if r.listed.IsZero() {
+		if r.listErr != nil {
+			return fmt.Errorf("%w: %w", ErrNotReady, r.listErr)
+		}
+		return fmt.Errorf("%w: models have not been listed yet", ErrNotReady)
+	}
+	m := r.models[name]
+	if m == nil || !m.wanted {
+		return fmt.Errorf("%w: %q; expected %s", ErrModelUnknown, clip(name), anyOf(maps.Keys(r.models)))
+	}
+	target := version
+	if target == "" {
+		target = m.wish.Serving
+	} else if aliased := m.wish.Aliases[target]; aliased != "" {
+		target = aliased
+	}
+	v := m.versions[target]
+	switch {
+	case v != nil && v.state == Failed:
+		return fmt.Errorf("%w: %q version %s has failed: %s", ErrNotReady, name, target, v.reason)
+	case v != nil:
+		return fmt.Errorf("%w: %q version %s is in state %s", ErrNotReady, name, target, v.state)
+	case m.wish.Err != nil:
+		return fmt.Errorf("%w: %q: %w", ErrNotReady, name, m.wish.Err)
+	case version == "":
+		return fmt.Errorf("%w: %q has no version to serve", ErrNotReady, name)
+	}
+	known := slices.Collect(maps.Keys(m.versions))
+	known = slices.AppendSeq(known, maps.Keys(m.wish.Aliases))
+	return fmt.Errorf("%w: %q version %q; expected %s", ErrVersionUnknown, name, clip(version), anyOf(slices.Values(known)))
+}
+
+// anyOf lists names for an error, not all if they are many.
+func anyOf(names func(func(string) bool)) string {
+	const most = 20
+	sorted := slices.SortedFunc(names, CompareVersions)
+	if len(sorted) == 0 {
+		return "none, for there is none"
+	}
+	end := ""
+	if len(sorted) > most {
+		sorted, end = sorted[:most], ", …"
+	}
+	return strings.Join(sorted, ", ") + end
+}

@@ -1,0 +1,57 @@
+package inference
+
+import (
+	"context"
+	"math"
+	"sync/atomic"
+)
+
+// version is a loaded version of a model: immutable but for the count of those who hold it.
+type version struct {
+	name, version string
+	model         Model
+	metadata      any
+	// holders counts the Registry's own hold and every handle; once it was 0 it stays below that.
+	holders atomic.Int64
+	unload  func() // called once, when nobody holds v, on the goroutine of the last holder
+}
+
+// retired is so far below 0 that no number of late holders brings the count back up.
+const retired = math.MinInt64 / 2
+
+// hold takes hold of v, unless it has been given up already. It is a single addition, because the
+// processors that serve requests all contend for this one count.
+func (v *version) hold() bool { return v.holders.Add(1) > 0 }
+
+func (v *version) release() {
+	// Between the two, somebody may take hold of v again; the last of these then gets here.
+	if v.holders.Add(-1) == 0 && v.holders.CompareAndSwap(0, retired) {
+		v.unload()
+	}
+}
+
+// Handle is a hold on one loaded version of a model, which stays loaded, and the same, until Release.
+// It is a small value, safe for concurrent use.
+type Handle struct {
+	v *version
+}
+
+// Name returns the model's name.
+func (h Handle) Name() string { return h.v.name }
+
+// Version returns the version, never an alias.
+func (h Handle) Version() string { return h.v.version }
+
+// Metadata returns what Options.Admit returned for this version.
+func (h Handle) Metadata() any { return h.v.metadata }
+
+// Model returns the model. It must not be used after Release, nor closed.
+func (h Handle) Model() Model { return h.v.model }
+
+// Run runs the model; see Model.Run.
+func (h Handle) Run(ctx context.Context, inputs, outputs []Tensor) error {
+	return h.v.model.Run(ctx, inputs, outputs)
+}
+
+// Release gives the hold back. Each handle that Acquire returned is released exactly once.
+func (h Handle) Release() { h.v.release() }
