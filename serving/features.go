@@ -1,0 +1,47 @@
+package serving
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	pb "footballprediction/api/gen/footballprediction/v1"
+	"footballprediction/features"
+)
+
+// GetMatchFeatures implements FeatureService.
+func (s *Service) GetMatchFeatures(ctx context.Context, request *pb.GetMatchFeaturesRequest) (*pb.GetMatchFeaturesResponse, error) {
+	match, err := s.matches.Match(ctx, request.MatchId)
+	if err != nil {
+		return nil, explainField(err, "match_id")
+	}
+	fixture := features.Fixture{
+		MatchID: match.ID, Competition: match.Competition, Season: match.Season,
+		Home: match.Home, Away: match.Away, Date: match.Date,
+	}
+	var vector [1]features.Vector
+	if err := s.vectors.Vectors(ctx, []features.Fixture{fixture}, vector[:]); err != nil {
+		return nil, fmt.Errorf("features of match %q: %w", match.ID, err)
+	}
+	if err := vector[0].Err; err != nil {
+		return nil, explainField(err, "match_id")
+	}
+	if want := len(s.schema.Features); len(vector[0].Values) != want {
+		return nil, fmt.Errorf("features of match %q: expected %d values, got %d", match.ID, want, len(vector[0].Values))
+	}
+	response := &pb.GetMatchFeaturesResponse{
+		MatchId:    match.ID,
+		SchemaHash: s.schema.Hash,
+		AsOf:       timestamppb.New(vector[0].AsOf.Time()),
+		Status:     featureStatus(vector[0].AsOf, s.now()),
+		Features:   make([]*pb.Feature, len(s.schema.Features)),
+	}
+	block := make([]pb.Feature, len(s.schema.Features))
+	for i := range block {
+		feature := &block[i]
+		feature.Name, feature.Unit, feature.Value = s.schema.Features[i].Name, s.schema.Features[i].Unit, vector[0].Values[i]
+		response.Features[i] = feature
+	}
+	return response, nil
+}

@@ -1,0 +1,45 @@
+package serving
+
+import (
+	"math"
+	"time"
+
+	"google.golang.org/grpc"
+	_ "google.golang.org/grpc/encoding/gzip" // so that answers to clients that compress are compressed
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+)
+
+// Bounds of one HTTP/2 connection, on either port.
+const (
+	maxConcurrentStreams = 1000
+	streamWindowBytes    = 1 << 20
+	connWindowBytes      = 4 << 20
+	maxHeaderBytes       = 64 << 10
+	idleTimeout          = 5 * time.Minute
+	handshakeTimeout     = 10 * time.Second
+)
+
+// newGRPC returns the native gRPC server: the procedures, with reflection v1 and v1alpha.
+func newGRPC(p *policy, procedures []procedure) *grpc.Server {
+	server := grpc.NewServer(
+		grpc.UnaryInterceptor(p.grpcUnary),
+		grpc.StreamInterceptor(p.grpcStream),
+		grpc.ForceServerCodecV2(newBinaryCodec()),
+		grpc.MaxRecvMsgSize(maxTransportBytes),
+		grpc.MaxSendMsgSize(math.MaxInt32),
+		//nolint:staticcheck // The way that replaces it is global to the process: it would bind its clients too.
+		grpc.RPCDecompressor(grpcGzip{}),
+		grpc.MaxConcurrentStreams(maxConcurrentStreams),
+		grpc.InitialWindowSize(streamWindowBytes),
+		grpc.InitialConnWindowSize(connWindowBytes),
+		grpc.MaxHeaderListSize(maxHeaderBytes),
+		grpc.SharedWriteBuffer(true),
+		grpc.ConnectionTimeout(handshakeTimeout),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleTimeout, Time: 2 * time.Minute, Timeout: 20 * time.Second}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+	)
+	register(server, procedures)
+	reflection.Register(server)
+	return server
+}

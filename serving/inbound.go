@@ -1,0 +1,144 @@
+package serving
+
+import (
+	"compress/gzip"
+	"io"
+	"strings"
+
+	"connectrpc.com/connect"
+	"google.golang.org/grpc/encoding"
+	protocodec "google.golang.org/grpc/encoding/proto"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+)
+
+// MaxMessageBytes is the largest request message, decompressed.
+const MaxMessageBytes = 4 << 20
+
+// maxTransportBytes is where the transports themselves stop reading a message, with an error that
+// has no details. Up to it a message is read, and refused below with details.
+const maxTransportBytes = 4 * MaxMessageBytes
+
+// inbound is a request message on its way in. Both transports would turn what is wrong with a
+// message into a bare text, so the codecs write it here and the policy answers it like any error.
+type inbound struct {
+	message proto.Message
+	err     *Error
+}
+
+// decode fills the message from size bytes by parse, or notes why it cannot.
+func (in *inbound) decode(size int, parse func(proto.Message) error) {
+	if size > MaxMessageBytes {
+		in.err = errMessageTooLarge()
+		return
+	}
+	if err := parse(in.message); err != nil {
+		in.err = errorf(FieldInvalid, "message: expected a %s, got what cannot be read as one: %s",
+			in.message.ProtoReflect().Descriptor().FullName(), plain(err))
+	}
+}
+
+func errMessageTooLarge() *Error {
+	return errorf(MessageTooLarge, "message: expected at most %d bytes, got more", MaxMessageBytes)
+}
+
+// plain returns what a protobuf package says, with the ordinary spaces that it sometimes avoids.
+func plain(err error) string { return strings.ReplaceAll(err.Error(), "\u00a0", " ") }
+
+// binaryCodec is grpc-go's codec for protobuf, and fills inbound messages.
+type binaryCodec struct{ encoding.CodecV2 }
+
+func newBinaryCodec() encoding.CodecV2 { return binaryCodec{encoding.GetCodecV2(protocodec.Name)} }
+
+// Unmarshal implements encoding.CodecV2.
+func (c binaryCodec) Unmarshal(data mem.BufferSlice, v any) error {
+	in, ok := v.(*inbound)
+	if !ok {
+		return c.CodecV2.Unmarshal(data, v)
+	}
+	in.decode(data.Len(), func(m proto.Message) error { return c.CodecV2.Unmarshal(data, m) })
+	return nil
+}
+
+// connectCodec is a codec of Connect that fills inbound messages.
+type connectCodec struct {
+	name      string
+	marshal   func([]byte, proto.Message) ([]byte, error)
+	unmarshal func([]byte, proto.Message) error
+}
+
+// connectCodecs are the codecs of the contract: binary, and JSON under the two names of its content
+// type. Unknown JSON fields are ignored.
+func connectCodecs() []connect.HandlerOption {
+	binary := connectCodec{name: "proto", marshal: proto.MarshalOptions{}.MarshalAppend, unmarshal: proto.Unmarshal}
+	json := connectCodec{name: "json", marshal: protojson.MarshalOptions{}.MarshalAppend, unmarshal: unmarshalJSON}
+	charset := json
+	charset.name = "json; charset=utf-8"
+	return []connect.HandlerOption{connect.WithCodec(binary), connect.WithCodec(json), connect.WithCodec(charset)}
+}
+
+var unmarshalJSON = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal
+
+// Name implements connect.Codec.
+func (c connectCodec) Name() string { return c.name }
+
+// Marshal implements connect.Codec.
+func (c connectCodec) Marshal(v any) ([]byte, error) { return c.MarshalAppend(nil, v) }
+
+// MarshalAppend saves a copy.
+func (c connectCodec) MarshalAppend(dst []byte, v any) ([]byte, error) {
+	return c.marshal(dst, v.(proto.Message))
+}
+
+// Unmarshal implements connect.Codec.
+func (c connectCodec) Unmarshal(data []byte, v any) error {
+	in, ok := v.(*inbound)
+	if !ok {
+		return c.unmarshal(data, v.(proto.Message))
+	}
+	in.decode(len(data), func(m proto.Message) error { return c.unmarshal(data, m) })
+	return nil
+}
+
+// boundedGzip decompresses no more than one byte beyond MaxMessageBytes, which decode then refuses:
+// a small message cannot grow to gigabytes.
+type boundedGzip struct {
+	gzip.Reader
+	left int64
+}
+
+func newBoundedGzip() connect.Decompressor { return &boundedGzip{} }
+
+// Reset implements connect.Decompressor.
+func (g *boundedGzip) Reset(r io.Reader) error {
+	g.left = MaxMessageBytes + 1
+	return g.Reader.Reset(r)
+}
+
+// Read implements io.Reader.
+func (g *boundedGzip) Read(p []byte) (int, error) {
+	if g.left <= 0 {
+		return 0, io.EOF
+	}
+	n, err := g.Reader.Read(p[:min(int64(len(p)), g.left)])
+	g.left -= int64(n)
+	return n, err
+}
+
+func newGzip() connect.Compressor { return gzip.NewWriter(io.Discard) }
+
+// grpcGzip decompresses for grpc-go what clients have compressed, as boundedGzip does.
+type grpcGzip struct{}
+
+// Type implements grpc.Decompressor.
+func (grpcGzip) Type() string { return "gzip" }
+
+// Do implements grpc.Decompressor.
+func (grpcGzip) Do(r io.Reader) ([]byte, error) {
+	var bounded boundedGzip
+	if err := bounded.Reset(r); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(&bounded)
+}

@@ -1,0 +1,130 @@
+package serving
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"footballprediction/features"
+	"footballprediction/inference"
+)
+
+// DefaultModel is the model that answers where a request names none. A folder of that name must be
+// a match model.
+const DefaultModel = "match-outcome"
+
+// The signature of a match model: rows of features in, probabilities of home win, draw and away win
+// and the expected goals of both sides out.
+const (
+	featuresInput  = "features"
+	outcomesOutput = "outcome_probabilities"
+	goalsOutput    = "expected_goals"
+)
+
+// maxManifestBytes is far more than any manifest needs.
+const maxManifestBytes = 16 << 20
+
+// Manifest is what manifest.json says of a match model.
+type Manifest struct {
+	Model             string             `json:"model"`
+	Version           string             `json:"version"`
+	FeatureSchemaHash string             `json:"feature_schema_hash"`
+	Features          []string           `json:"features"`
+	Rho               float64            `json:"rho"` // of Dixon and Coles
+	DataCutoff        features.Date      `json:"data_cutoff"`
+	Metrics           map[string]float64 `json:"metrics"`
+}
+
+// AdmitMatchModel returns the check, for inference.Options.Admit, that decides whether an opened
+// model may serve. A match model (its folder has a manifest.json, or it is named DefaultModel) must
+// want exactly the features of the schema and have a match model's signature; its metadata is its
+// *Manifest. Any other model is admitted without metadata: it is not for this package to judge.
+func AdmitMatchModel(schema features.Schema) func(name, version, dir string, model inference.Model) (metadata any, err error) {
+	return func(name, _, dir string, model inference.Model) (any, error) {
+		manifest, err := readManifest(filepath.Join(dir, "manifest.json"))
+		if errors.Is(err, fs.ErrNotExist) && name != DefaultModel {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("manifest.json: %w", err)
+		}
+		if err := manifest.check(schema); err != nil {
+			return nil, fmt.Errorf("manifest.json: %w", err)
+		}
+		if err := checkSignature(model, int64(len(schema.Features))); err != nil {
+			return nil, err
+		}
+		return manifest, nil
+	}
+}
+
+func readManifest(path string) (*Manifest, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxManifestBytes+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxManifestBytes {
+		return nil, fmt.Errorf("expected at most %d bytes, got more", maxManifestBytes)
+	}
+	var manifest Manifest
+	if err := json.Unmarshal(text, &manifest); err != nil {
+		return nil, err
+	}
+	return &manifest, nil
+}
+
+func (m *Manifest) check(schema features.Schema) error {
+	if m.FeatureSchemaHash != schema.Hash {
+		return fmt.Errorf("feature_schema_hash: expected %s, got %q", schema.Hash, m.FeatureSchemaHash)
+	}
+	same := slices.EqualFunc(m.Features, schema.Features, func(got string, want features.Feature) bool { return got == want.Name })
+	if !same {
+		return fmt.Errorf("features: expected the %d names of the schema in its order, got %d others", len(schema.Features), len(m.Features))
+	}
+	if m.DataCutoff == 0 {
+		return errors.New("data_cutoff: expected a date YYYY-MM-DD, got none")
+	}
+	return nil
+}
+
+func checkSignature(model inference.Model, width int64) error {
+	inputs, outputs := model.Inputs(), model.Outputs()
+	if len(inputs) != 1 {
+		return fmt.Errorf("inputs: expected only %s, got %v", featuresInput, inputs)
+	}
+	if err := checkSpec("input", inputs, inference.TensorSpec{Name: featuresInput, Type: inference.FP32, Shape: []int64{-1, width}}); err != nil {
+		return err
+	}
+	for _, want := range []inference.TensorSpec{
+		{Name: outcomesOutput, Type: inference.FP32, Shape: []int64{-1, 3}},
+		{Name: goalsOutput, Type: inference.FP32, Shape: []int64{-1, 2}},
+	} {
+		if err := checkSpec("output", outputs, want); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkSpec(what string, specs []inference.TensorSpec, want inference.TensorSpec) error {
+	for _, got := range specs {
+		if got.Name != want.Name {
+			continue
+		}
+		if got.Type != want.Type || !slices.Equal(got.Shape, want.Shape) {
+			return fmt.Errorf("%s: expected %s, got %s", what, want, got)
+		}
+		return nil
+	}
+	return fmt.Errorf("%s: expected %s, got %v", what, want, specs)
+}

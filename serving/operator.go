@@ -1,0 +1,26 @@
+package serving
+
+import (
+	"io"
+	"net/http"
+	"net/http/pprof"
+)
+
+// newOperator returns the handler of the operators' port: probes and profiles.
+func newOperator(health *health) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "ok\n") // fails only where the prober has left
+	})
+	mux.Handle("GET /readyz", health)
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "/livez\n/readyz\n/debug/pprof/\n") // fails only where the operator has left
+	})
+	return mux
+}

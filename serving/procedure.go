@@ -1,0 +1,151 @@
+package serving
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"connectrpc.com/connect"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
+)
+
+// A procedure is one RPC: who may call it, what answers, and how each transport mounts it.
+type procedure struct {
+	name string // "/package.Service/Method"
+	role Role
+
+	// newRequest and answer are set where the RPC is unary.
+	newRequest func() proto.Message
+	answer     func(ctx context.Context, request any) (response any, err error)
+
+	connect func(...connect.HandlerOption) http.Handler
+	unary   *grpc.MethodDesc // set where the RPC is unary
+	stream  *grpc.StreamDesc // set where it streams
+}
+
+// service and method split the name.
+func (p *procedure) service() string { return p.name[1:strings.LastIndexByte(p.name, '/')] }
+func (p *procedure) method() string  { return p.name[strings.LastIndexByte(p.name, '/')+1:] }
+
+// pointer is *T, a message.
+type pointer[T any] interface {
+	*T
+	proto.Message
+}
+
+// unary makes a procedure of a plain function.
+func unary[Req, Res any, In pointer[Req], Out pointer[Res]](name string, role Role, answer func(context.Context, *Req) (*Res, error)) procedure {
+	p := procedure{name: name, role: role}
+	p.newRequest = func() proto.Message { return In(new(Req)) }
+	p.answer = func(ctx context.Context, request any) (any, error) {
+		response, err := answer(ctx, (*Req)(request.(In)))
+		if err != nil {
+			return nil, err
+		}
+		return response, nil
+	}
+	p.connect = func(options ...connect.HandlerOption) http.Handler {
+		return connect.NewUnaryHandler(name, func(ctx context.Context, request *connect.Request[inbound]) (*connect.Response[Res], error) {
+			response, err := answer(ctx, (*Req)(request.Msg.message.(In)))
+			if err != nil {
+				return nil, err
+			}
+			return connect.NewResponse(response), nil
+		}, append(options, describeProcedure(name), initialise(p.newRequest))...)
+	}
+	info := &grpc.UnaryServerInfo{FullMethod: name}
+	p.unary = &grpc.MethodDesc{
+		MethodName: p.method(),
+		Handler: func(_ any, ctx context.Context, decode func(any) error, policy grpc.UnaryServerInterceptor) (any, error) {
+			in := &inbound{message: p.newRequest()}
+			if err := decode(in); err != nil {
+				return nil, err
+			}
+			return policy(ctx, in, info, p.answer)
+		},
+	}
+	return p
+}
+
+// serverStream makes a procedure of a function that answers with many messages. The policy looks at
+// the call; its message is validated here.
+func serverStream[Req, Res any, In pointer[Req], Out pointer[Res]](name string, role Role, answer func(ctx context.Context, request *Req, send func(*Res) error) error) procedure {
+	p := procedure{name: name, role: role}
+	newRequest := func() proto.Message { return In(new(Req)) }
+	received := func(ctx context.Context, in *inbound, send func(*Res) error) error {
+		if in.err != nil {
+			return in.err
+		}
+		return answer(ctx, (*Req)(in.message.(In)), send)
+	}
+	p.connect = func(options ...connect.HandlerOption) http.Handler {
+		return connect.NewServerStreamHandler(name, func(ctx context.Context, request *connect.Request[inbound], stream *connect.ServerStream[Res]) error {
+			return received(ctx, request.Msg, stream.Send)
+		}, append(options, describeProcedure(name), initialise(newRequest))...)
+	}
+	p.stream = &grpc.StreamDesc{
+		StreamName:    p.method(),
+		ServerStreams: true,
+		Handler: func(_ any, stream grpc.ServerStream) error {
+			in := &inbound{message: newRequest()}
+			if err := stream.RecvMsg(in); err != nil {
+				return err
+			}
+			return received(stream.Context(), in, func(response *Res) error { return stream.SendMsg(response) })
+		},
+	}
+	return p
+}
+
+// initialise gives each inbound message its type.
+func initialise(message func() proto.Message) connect.HandlerOption {
+	return connect.WithRequestInitializer(func(_ connect.Spec, in any) error {
+		in.(*inbound).message = message()
+		return nil
+	})
+}
+
+// describeProcedure tells Connect what the proto says of a procedure: what has no side effects can
+// be called by GET.
+func describeProcedure(name string) connect.HandlerOption {
+	method := descriptor(name)
+	options := []connect.HandlerOption{connect.WithSchema(method)}
+	if method.Options().(*descriptorpb.MethodOptions).GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS {
+		options = append(options, connect.WithIdempotency(connect.IdempotencyNoSideEffects))
+	}
+	return connect.WithHandlerOptions(options...)
+}
+
+// descriptor finds the method that a procedure implements, which is linked in with its messages.
+func descriptor(name string) protoreflect.MethodDescriptor {
+	full := protoreflect.FullName(strings.ReplaceAll(name[1:], "/", "."))
+	found, err := protoregistry.GlobalFiles.FindDescriptorByName(full)
+	if err != nil {
+		panic("serving: procedure " + name + ": " + err.Error())
+	}
+	return found.(protoreflect.MethodDescriptor)
+}
+
+// register mounts procedures on a grpc-go server.
+func register(server *grpc.Server, procedures []procedure) {
+	services := make(map[string]*grpc.ServiceDesc)
+	for _, p := range procedures {
+		desc := services[p.service()]
+		if desc == nil {
+			desc = &grpc.ServiceDesc{ServiceName: p.service(), Metadata: descriptor(p.name).ParentFile().Path()}
+			services[p.service()] = desc
+		}
+		if p.unary != nil {
+			desc.Methods = append(desc.Methods, *p.unary)
+		} else {
+			desc.Streams = append(desc.Streams, *p.stream)
+		}
+	}
+	for _, desc := range services {
+		server.RegisterService(desc, nil)
+	}
+}

@@ -1,0 +1,80 @@
+package serving
+
+import (
+	"errors"
+	"fmt"
+
+	"buf.build/go/protovalidate"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	pb "footballprediction/api/gen/footballprediction/v1"
+)
+
+// rules checks messages against the rules that the protos state.
+type rules struct{ validator protovalidate.Validator }
+
+// newRules compiles the rules of every request now, so that no request waits for it.
+func newRules() (rules, error) {
+	var requests []protoreflect.MessageDescriptor
+	for _, file := range []protoreflect.FileDescriptor{
+		pb.File_footballprediction_v1_prediction_proto,
+		pb.File_footballprediction_v1_feature_proto,
+		pb.File_footballprediction_v1_model_proto,
+		pb.File_footballprediction_v1_match_proto,
+		pb.File_footballprediction_v1_live_proto,
+	} {
+		for i := range file.Services().Len() {
+			methods := file.Services().Get(i).Methods()
+			for j := range methods.Len() {
+				requests = append(requests, methods.Get(j).Input())
+			}
+		}
+	}
+	validator, err := protovalidate.New(protovalidate.WithMessageDescriptors(requests...))
+	if err != nil {
+		return rules{}, fmt.Errorf("rules of the protos: %w", err)
+	}
+	return rules{validator}, nil
+}
+
+// check returns nil or an *Error with every field at fault.
+func (r rules) check(message proto.Message) error {
+	err := r.validator.Validate(message)
+	if err == nil {
+		return nil
+	}
+	var invalid *protovalidate.ValidationError
+	if !errors.As(err, &invalid) {
+		return fmt.Errorf("rules of %s: %w", message.ProtoReflect().Descriptor().FullName(), err)
+	}
+	e := &Error{Code: codes.InvalidArgument, Reason: FieldInvalid}
+	for i, violation := range invalid.Violations {
+		field := Field{Path: protovalidate.FieldPathString(violation.Proto.GetField()), Description: describe(violation)}
+		if i > 0 {
+			e.Message += "; "
+		}
+		e.Message += field.Path + ": " + field.Description
+		e.Fields = append(e.Fields, field)
+	}
+	return e
+}
+
+// describe says what was expected and what was got.
+func describe(violation *protovalidate.Violation) string {
+	text := violation.Proto.GetMessage()
+	if value := violation.FieldValue; value.IsValid() {
+		text += fmt.Sprintf(", got %q", clip(fmt.Sprint(value.Interface())))
+	}
+	return text
+}
+
+// clip keeps what a caller sent from filling a message or a log line.
+func clip(s string) string {
+	const most = 100
+	if len(s) <= most {
+		return s
+	}
+	return s[:most] + "…"
+}

@@ -1,0 +1,120 @@
+package serving
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"footballprediction/inference"
+	"footballprediction/serving/scoreline"
+)
+
+// sumTolerance is how far from 1 a model's three probabilities may sum.
+const sumTolerance = 1e-5
+
+// A run is one execution of one version of a match model, over the rows of all questions that it
+// answers.
+type run struct {
+	handle   inference.Handle
+	manifest *Manifest
+	width    int // features in a row
+	rows     int
+
+	input    []float32 // rows×width
+	outcomes []float32 // rows×3: home win, draw, away win
+	goals    []float32 // rows×2: home, away
+	failures []error   // per row, where rows had to be run one by one
+
+	inputs  [1]inference.Tensor
+	outputs [2]inference.Tensor
+}
+
+// begin prepares a run; the memory of an earlier one is used again.
+func (r *run) begin(handle inference.Handle, manifest *Manifest, width int) {
+	r.handle, r.manifest, r.width, r.rows = handle, manifest, width, 0
+	r.input, r.failures = r.input[:0], r.failures[:0]
+	r.inputs[0].Name, r.inputs[0].Type = featuresInput, inference.FP32
+	r.outputs[0].Name, r.outputs[1].Name = outcomesOutput, goalsOutput
+}
+
+// add adds a row and returns its place.
+func (r *run) add(values []float32) int {
+	r.input = append(r.input, values...)
+	r.rows++
+	return r.rows - 1
+}
+
+// execute runs the model over all rows; where that fails, row by row, so that a row which the model
+// cannot take fails alone. An error returned is the context's.
+func (r *run) execute(ctx context.Context) error {
+	if r.rows == 0 {
+		return nil
+	}
+	r.outcomes = slices.Grow(r.outcomes[:0], 3*r.rows)[:3*r.rows]
+	r.goals = slices.Grow(r.goals[:0], 2*r.rows)[:2*r.rows]
+	err := r.executeRows(ctx, 0, r.rows)
+	if err == nil {
+		return nil
+	}
+	r.failures = slices.Grow(r.failures, r.rows)[:r.rows]
+	for i := range r.rows {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if r.rows > 1 {
+			err = r.executeRows(ctx, i, i+1)
+		}
+		r.failures[i] = err
+	}
+	return ctx.Err()
+}
+
+// executeRows runs the model over some of the rows.
+func (r *run) executeRows(ctx context.Context, from, to int) error {
+	rows := to - from
+	in, outcomes, goals := &r.inputs[0], &r.outputs[0], &r.outputs[1]
+	in.Shape = append(in.Shape[:0], int64(rows), int64(r.width))
+	in.Data = inference.BytesOf(r.input[from*r.width : to*r.width])
+	outcomes.Data = inference.BytesOf(r.outcomes[3*from : 3*to])[:0]
+	goals.Data = inference.BytesOf(r.goals[2*from : 2*to])[:0]
+	if err := r.handle.Run(ctx, r.inputs[:], r.outputs[:]); err != nil {
+		return err
+	}
+	for _, out := range []struct {
+		tensor *inference.Tensor
+		values int
+	}{{outcomes, 3}, {goals, 2}} {
+		if got := out.tensor; got.Type != inference.FP32 || len(got.Data) != 4*rows*out.values {
+			return fmt.Errorf("output %s: expected FP32 [%d,%d], got %s %v of %d bytes", got.Name, rows, out.values, got.Type, got.Shape, len(got.Data))
+		}
+	}
+	return nil
+}
+
+// grid returns the grid of scores of a row.
+func (r *run) grid(row int) (scoreline.Grid, error) {
+	if len(r.failures) > 0 && r.failures[row] != nil {
+		return scoreline.Grid{}, r.failed(r.failures[row])
+	}
+	p, goals := r.outcomes[3*row:3*row+3], r.goals[2*row:2*row+2]
+	targets := scoreline.Targets{
+		HomeWin: float64(p[0]), Draw: float64(p[1]), AwayWin: float64(p[2]),
+		HomeGoals: float64(goals[0]), AwayGoals: float64(goals[1]),
+	}
+	if sum := targets.HomeWin + targets.Draw + targets.AwayWin; !(math.Abs(sum-1) <= sumTolerance) {
+		return scoreline.Grid{}, r.failed(fmt.Errorf("output %s: expected a sum of 1, got %v", outcomesOutput, p))
+	}
+	grid, err := scoreline.New(targets, r.manifest.Rho) // which refuses what is negative or not finite
+	if err != nil {
+		return grid, r.failed(err)
+	}
+	return grid, nil
+}
+
+// failed is what a caller is told of a model that gave no forecast.
+func (r *run) failed(cause error) *Error {
+	name, version := r.handle.Name(), r.handle.Version()
+	return errorf(ModelFailed, "model %s version %s failed", name, version).
+		with("model", name).with("version", version).because(cause)
+}

@@ -1,0 +1,104 @@
+// Package serving answers the RPCs of footballprediction.v1. Service holds the answers as plain
+// functions; Server puts them behind one policy and serves them over grpc-go's transport, over
+// net/http (Connect, gRPC-Web, gRPC, REST) and, for operators, over a port of its own.
+package serving
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	pb "footballprediction/api/gen/footballprediction/v1"
+	"footballprediction/api/gen/footballprediction/v1/footballpredictionv1connect"
+	"footballprediction/features"
+	"footballprediction/inference"
+)
+
+// Service answers every RPC, without transport and policy. It is safe for concurrent use.
+type Service struct {
+	schema  features.Schema
+	models  *inference.Registry
+	matches features.MatchStore
+	vectors features.VectorStore
+	logger  *slog.Logger
+	now     func() time.Time
+	rules   rules
+
+	workspaces sync.Pool
+}
+
+var (
+	_ footballpredictionv1connect.PredictionServiceHandler = (*Service)(nil)
+	_ footballpredictionv1connect.FeatureServiceHandler    = (*Service)(nil)
+	_ footballpredictionv1connect.ModelServiceHandler      = (*Service)(nil)
+	_ footballpredictionv1connect.MatchServiceHandler      = (*Service)(nil)
+)
+
+// NewService returns a Service whose vectors are of the schema. now is the clock: today's date is
+// its date in UTC.
+func NewService(schema features.Schema, models *inference.Registry, matches features.MatchStore, vectors features.VectorStore, logger *slog.Logger, now func() time.Time) (*Service, error) {
+	rules, err := newRules()
+	if err != nil {
+		return nil, err
+	}
+	return &Service{
+		schema: schema, models: models, matches: matches, vectors: vectors, logger: logger, now: now, rules: rules,
+		workspaces: sync.Pool{New: func() any { return new(workspace) }},
+	}, nil
+}
+
+// Ready returns nil when the default model can answer, else why it cannot.
+func (s *Service) Ready() error {
+	handle, err := s.models.Acquire(DefaultModel, "")
+	if err != nil {
+		return err
+	}
+	handle.Release()
+	return nil
+}
+
+// procedures is every RPC of the product: who may call it, and what answers.
+func (s *Service) procedures() []procedure {
+	return []procedure{
+		unary(pb.PredictionService_Predict_FullMethodName, Viewer, s.Predict),
+		unary(pb.PredictionService_BatchPredict_FullMethodName, Viewer, s.BatchPredict),
+		unary(pb.PredictionService_ListPredictions_FullMethodName, Viewer, s.ListPredictions),
+		unary(pb.PredictionService_GetPrediction_FullMethodName, Viewer, s.GetPrediction),
+		unary(pb.PredictionService_SimulateSeason_FullMethodName, Viewer, s.SimulateSeason),
+		unary(pb.FeatureService_GetMatchFeatures_FullMethodName, Viewer, s.GetMatchFeatures),
+		unary(pb.ModelService_ListModels_FullMethodName, Viewer, s.ListModels),
+		unary(pb.ModelService_GetModel_FullMethodName, Viewer, s.GetModel),
+		unary(pb.MatchService_ListMatches_FullMethodName, Viewer, s.ListMatches),
+		unary(pb.MatchService_GetMatch_FullMethodName, Viewer, s.GetMatch),
+		unary(pb.MatchService_ListTeams_FullMethodName, Viewer, s.ListTeams),
+		unary(pb.MatchService_ListCompetitions_FullMethodName, Viewer, s.ListCompetitions),
+		unary(pb.MatchService_GetTable_FullMethodName, Viewer, s.GetTable),
+		serverStream(pb.LiveService_Watch_FullMethodName, Viewer, s.Watch),
+	}
+}
+
+// ListPredictions implements PredictionService.
+func (s *Service) ListPredictions(context.Context, *pb.ListPredictionsRequest) (*pb.ListPredictionsResponse, error) {
+	return nil, notBuilt("PredictionService.ListPredictions")
+}
+
+// GetPrediction implements PredictionService.
+func (s *Service) GetPrediction(context.Context, *pb.GetPredictionRequest) (*pb.GetPredictionResponse, error) {
+	return nil, notBuilt("PredictionService.GetPrediction")
+}
+
+// SimulateSeason implements PredictionService.
+func (s *Service) SimulateSeason(context.Context, *pb.SimulateSeasonRequest) (*pb.SimulateSeasonResponse, error) {
+	return nil, notBuilt("PredictionService.SimulateSeason")
+}
+
+// GetModel implements ModelService.
+func (s *Service) GetModel(context.Context, *pb.GetModelRequest) (*pb.GetModelResponse, error) {
+	return nil, notBuilt("ModelService.GetModel")
+}
+
+// Watch implements LiveService.
+func (s *Service) Watch(context.Context, *pb.WatchRequest, func(*pb.WatchResponse) error) error {
+	return notBuilt("LiveService.Watch")
+}
