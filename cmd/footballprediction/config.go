@@ -173,4 +173,3 @@ func notBuilt() []string {
 	}
 	return set
 }
-

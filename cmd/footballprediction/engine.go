@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"footballprediction/features"
+	"footballprediction/features/store"
+	"footballprediction/inference"
+	"footballprediction/inference/onnx"
+	"footballprediction/serving"
+)
+
+// engine is everything that answers, without any transport: what `serve` puts behind its ports and
+// `predict` asks directly.
+type engine struct {
+	registry *inference.Registry
+	store    *store.Memory
+	service  *serving.Service
+}
+
+// openEngine loads the models and the state and makes a service of them. A model that fails to load
+// is no error here: the registry's status and the service say so.
+func openEngine(ctx context.Context, models, state string, interval time.Duration, logger *slog.Logger) (*engine, error) {
+	memory, err := openStore(state)
+	if err != nil {
+		return nil, err
+	}
+	registry, err := openRegistry(ctx, inference.NewFolderSource(models), interval, logger)
+	if err != nil {
+		return nil, err
+	}
+	service, err := serving.NewService(features.CurrentSchema(), registry, memory, memory, logger, time.Now)
+	if err != nil {
+		return nil, closing(err, registry)
+	}
+	return &engine{registry: registry, store: memory, service: service}, nil
+}
+
+func openStore(state string) (*store.Memory, error) {
+	loaded, err := store.Load(state)
+	if err != nil {
+		return nil, err
+	}
+	return store.NewMemory(loaded, time.Now())
+}
+
+// openRegistry loads what the source wants served, once.
+func openRegistry(ctx context.Context, source inference.Source, interval time.Duration, logger *slog.Logger) (*inference.Registry, error) {
+	opener, err := openONNX()
+	if err != nil {
+		return nil, err
+	}
+	registry := inference.NewRegistry(source, opener, inference.Options{
+		Interval: interval,
+		Admit:    serving.AdmitMatchModel(features.CurrentSchema()),
+		Logger:   logger,
+	})
+	if err := registry.Poll(ctx); err != nil {
+		return nil, closing(err, registry)
+	}
+	return registry, nil
+}
+
+func openONNX() (*onnx.Opener, error) {
+	library, err := onnxRuntime()
+	if err != nil {
+		return nil, err
+	}
+	return onnx.New(library, onnx.Options{})
+}
+
+// closeTimeout bounds the wait for the last users of models at exit.
+const closeTimeout = 5 * time.Second
+
+// closing closes the registry and returns err with what went wrong doing so.
+func closing(err error, registry *inference.Registry) error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	if closeErr := registry.Close(ctx); closeErr != nil {
+		if err == nil {
+			return closeErr
+		}
+		return fmt.Errorf("%w (and %w)", err, closeErr)
+	}
+	return err
+}

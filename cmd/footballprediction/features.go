@@ -1,0 +1,181 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"footballprediction/features"
+	"footballprediction/features/store"
+)
+
+func featuresCommand() *cobra.Command {
+	command := &cobra.Command{Use: "features", Short: "Compute features"}
+	command.AddCommand(featuresExportCommand(), featuresShowCommand())
+	return command
+}
+
+func featuresExportCommand() *cobra.Command {
+	var data []string
+	var parquetFile, oddsFile, stateDir string
+	command := &cobra.Command{
+		Use:     "export --data DIR...",
+		Short:   "Replay match history into a training set, a state to serve from, or a file of odds",
+		Example: "  footballprediction features export --data history --parquet features.parquet --state state",
+	}
+	command.Flags().StringArrayVar(&data, "data", nil, "folder or file of match history, CSV; may be given several times")
+	command.Flags().StringVar(&parquetFile, "parquet", "", "write the training set: a row per match with the features known before it")
+	command.Flags().StringVar(&stateDir, "state", "", "write the states of teams and leagues after the last match, as `serve --state` reads them")
+	command.Flags().StringVar(&oddsFile, "odds", "", "write the bookmakers' odds, to be compared with")
+	command.RunE = func(cmd *cobra.Command, args []string) error {
+		if parquetFile == "" && stateDir == "" && oddsFile == "" {
+			return usagef("expected --parquet, --state or --odds, got none: nothing to write")
+		}
+		h, err := readHistory(cmd, append(data, args...), oddsFile != "")
+		if err != nil {
+			return err
+		}
+		if oddsFile != "" {
+			if err := writeFile(oddsFile, func(f *os.File) error { return writeOdds(f, h) }); err != nil {
+				return err
+			}
+		}
+		if parquetFile == "" && stateDir == "" {
+			return nil
+		}
+		replay, err := exportReplay(cmd, h, parquetFile)
+		if err != nil || stateDir == "" {
+			return err
+		}
+		return store.Save(stateDir, store.State{Snapshot: named(replay.Snapshot()), Matches: lastMatches(h.Matches)})
+	}
+	return command
+}
+
+// exportReplay replays history and writes the training set, if a file is named.
+func exportReplay(cmd *cobra.Command, h *history, parquetFile string) (*features.Replay, error) {
+	replay := features.NewReplay()
+	if parquetFile == "" {
+		return replay, replay.Advance(h.played, nil)
+	}
+	bar := newProgress(cmd.ErrOrStderr(), "replaying")
+	defer bar.finish()
+	return replay, writeFile(parquetFile, func(f *os.File) error {
+		out, err := features.NewParquetWriter(f)
+		if err != nil {
+			return err
+		}
+		done := 0
+		err = replay.Advance(h.played, func(m *features.Played, v *features.Vector) error {
+			done++
+			bar.update(done, len(h.played))
+			return out.Write(m, v)
+		})
+		return errors.Join(err, out.Close())
+	})
+}
+
+// matchesPerClub is how many of each club's last matches a state keeps.
+const matchesPerClub = 6
+
+// lastMatches returns each club's last matches, in order.
+func lastMatches(matches []features.Match) []features.Match {
+	seen := map[string]int{}
+	var last []features.Match
+	for _, m := range slices.Backward(matches) {
+		if seen[m.Home] < matchesPerClub || seen[m.Away] < matchesPerClub {
+			last = append(last, m)
+		}
+		seen[m.Home]++
+		seen[m.Away]++
+	}
+	slices.Reverse(last)
+	return last
+}
+
+// named gives the clubs their aliases.
+func named(s features.Snapshot) features.Snapshot {
+	for i := range s.Teams {
+		team := &s.Teams[i].Team
+		team.Aliases = features.ClubAliases(features.CountryCode(team.Country), team.Name)
+	}
+	return s
+}
+
+// writeFile writes a file whole or not at all.
+func writeFile(path string, write func(*os.File) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
+	if err != nil {
+		return fmt.Errorf("write %q: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("write %q: %w", path, errors.Join(err, os.Remove(f.Name())))
+		}
+	}()
+	if err := errors.Join(write(f), f.Chmod(0o644), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+func featuresShowCommand() *cobra.Command {
+	var date, state string
+	command := &cobra.Command{
+		Use:     "show HOME AWAY",
+		Short:   "Show the features of a match between two teams",
+		Example: "  footballprediction features show Arsenal Chelsea --date 2026-12-05",
+		Args:    exactly(2),
+	}
+	command.Flags().StringVar(&date, "date", "", "day of the match, YYYY-MM-DD (default today)")
+	command.Flags().StringVar(&state, "state", "", "folder of team states (default the released one)")
+	command.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		if state == "" {
+			if state, err = releasedState(); err != nil {
+				return err
+			}
+		}
+		memory, err := openStore(state)
+		if err != nil {
+			return err
+		}
+		fixture := features.Fixture{Date: features.DateOf(time.Now())}
+		if date != "" {
+			if fixture.Date, err = features.ParseDate(date); err != nil {
+				return usagef("--date: %w", err)
+			}
+		}
+		home, err := memory.FindTeam(cmd.Context(), args[0], "")
+		if err != nil {
+			return usageError{err}
+		}
+		away, err := memory.FindTeam(cmd.Context(), args[1], home.Country)
+		if err != nil {
+			if away, err = memory.FindTeam(cmd.Context(), args[1], ""); err != nil {
+				return usageError{err}
+			}
+		}
+		fixture.Competition, fixture.Home, fixture.Away = home.Competition, home.ID, away.ID
+		vectors := make([]features.Vector, 1)
+		if err := memory.Vectors(cmd.Context(), []features.Fixture{fixture}, vectors); err != nil {
+			return err
+		}
+		if vectors[0].Err != nil {
+			return usageError{vectors[0].Err}
+		}
+		schema := features.CurrentSchema()
+		w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+		fmt.Fprintf(w, "%s – %s, %s, %s\nas of %s, schema %s\n\n", home.Name, away.Name, fixture.Competition, fixture.Date, vectors[0].AsOf, schema.Hash)
+		for i, f := range schema.Features {
+			fmt.Fprintf(w, "%s\t%.4f\t%s\n", f.Name, vectors[0].Values[i], f.Unit)
+		}
+		return w.Flush()
+	}
+	return command
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"footballprediction/serving"
+)
+
+func serveCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve predictions over gRPC, Connect, gRPC-Web and REST",
+		Long: `Serves predictions until it is told to stop (SIGINT, SIGTERM), and then answers every call that it
+has accepted. A setting comes from its flag, else from FOOTBALLPREDICTION_<NAME>, else from the
+file that --config names, else from its default.`,
+		Args: exactly(0),
+	}
+	configFlags(command.Flags())
+	command.RunE = func(cmd *cobra.Command, _ []string) error {
+		config, err := loadConfig(cmd.Flags(), os.Environ())
+		if err != nil {
+			return err
+		}
+		return serve(cmd.Context(), config, slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)))
+	}
+	return command
+}
+
+// serve runs the server until ctx is done.
+func serve(ctx context.Context, config Config, logger *slog.Logger) (err error) {
+	logger.InfoContext(ctx, "starting", slog.String("version", version()), slog.Any("config", config))
+	for _, name := range notBuilt() {
+		logger.WarnContext(ctx, "this setting does nothing yet", slog.String("variable", name))
+	}
+	listeners, err := listen(config)
+	if err != nil {
+		return err
+	}
+	e, err := openEngine(ctx, config.Models, config.State, config.PollInterval, logger)
+	if err != nil {
+		return errors.Join(err, listeners.HTTP.Close(), listeners.GRPC.Close(), listeners.Operator.Close())
+	}
+	if err := e.service.Ready(); err != nil {
+		logger.ErrorContext(ctx, "not ready: predictions will be refused until a model loads", slog.Any("error", err))
+	}
+
+	polling, stop := context.WithCancel(context.WithoutCancel(ctx)) // until the last call is answered
+	polled := make(chan error, 1)
+	go func() { polled <- e.registry.Run(polling) }()
+	err = serving.NewServer(e.service, logger, serving.ServerOptions{}).Run(ctx, listeners)
+	stop()
+	err = closing(errors.Join(err, <-polled), e.registry)
+	logger.InfoContext(ctx, "stopped")
+	return err
+}
+
+// listen opens the three ports, or none.
+func listen(config Config) (l serving.Listeners, err error) {
+	for _, port := range []struct {
+		name, address string
+		listener      *net.Listener
+	}{
+		{"http-address", config.HTTPAddress, &l.HTTP},
+		{"grpc-address", config.GRPCAddress, &l.GRPC},
+		{"operator-address", config.OperatorAddress, &l.Operator},
+	} {
+		if *port.listener, err = net.Listen("tcp", port.address); err != nil {
+			err = fmt.Errorf("%s: %w", port.name, err)
+			for _, open := range []net.Listener{l.HTTP, l.GRPC} {
+				if open != nil {
+					err = errors.Join(err, open.Close())
+				}
+			}
+			return serving.Listeners{}, err
+		}
+	}
+	return l, nil
+}
