@@ -1,0 +1,102 @@
+// Package collect reads match history from CSV files: the football-data.co.uk layout in all its
+// variants, the PDDL layout (the same columns, the league in the folder's name) and the footballcsv
+// layout. Columns are found by name, never by position. What cannot be used is set aside and
+// counted by reason; the rest is used. Bookmakers' odds are kept apart from the matches, so that
+// features cannot see them.
+package collect
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"footballprediction/features"
+)
+
+// Options say what to read.
+type Options struct {
+	// Odds asks for the bookmakers' odds.
+	Odds bool
+	// Progress, if not nil, is called after each file.
+	Progress func(done, total int)
+}
+
+// History is what the files tell.
+type History struct {
+	// Matches are ordered by date, competition, home and away team; no two have one id. Status is
+	// Finished, or Awarded where the score was given at the table: no one played it, so that it
+	// belongs neither in training nor in scoring.
+	Matches []features.Match
+	// Teams are the clubs of Matches by id, each in the competition that it was last seen in.
+	Teams []features.Team
+	// Competitions are those of Matches by code, each with its last season.
+	Competitions []features.Competition
+	// Odds are by match id; nil unless asked for.
+	Odds map[string][]Odds
+	// Spellings are, by match id, the names of the home and the away team as the file has them,
+	// where one is not the name that the club is kept under.
+	Spellings map[string][2]string
+	Report    Report
+}
+
+// Odds are one bookmaker's decimal odds on a match.
+type Odds struct {
+	// Bookmaker is the prefix of the columns in the files: "B365", "B365C", "PS", "PSC", "AvgC".
+	Bookmaker string
+	// Closing tells odds at kick-off from those of some days before.
+	Closing          bool
+	Home, Draw, Away float64 // each above 1
+}
+
+// Read reads the files named by paths and all .csv files in the folders among them, at any depth,
+// in the order of paths and then of names. A match found twice counts once, as the first file has
+// it; what that file does not know is filled in from the others. A path that does not exist is an
+// error, as is a failure in the midst of a file; what is wrong in the files is in the Report.
+func Read(ctx context.Context, paths []string, options Options) (*History, error) {
+	files, err := list(paths)
+	if err != nil {
+		return nil, err
+	}
+	r := newReader(options.Odds)
+	for i, path := range files {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := r.open(path); err != nil {
+			return nil, err
+		}
+		if options.Progress != nil {
+			options.Progress(i+1, len(files))
+		}
+	}
+	return r.history(), nil
+}
+
+// open reads one file, or passes it over.
+func (r *reader) open(path string) error {
+	info, err := os.Stat(path) // before opening: to open a pipe would wait for its writer
+	if err == nil && !info.Mode().IsRegular() {
+		r.report.PassedOver.add(Problem{File: path, Reason: NotAFile, Detail: info.Mode().Type().String()})
+		return nil
+	}
+	var file *os.File
+	if err == nil {
+		file, err = os.Open(path)
+	}
+	if err != nil {
+		r.report.PassedOver.add(Problem{File: path, Reason: Unreadable, Detail: err.Error()})
+		return nil
+	}
+	defer file.Close()
+	return r.read(path, file)
+}
+
+// read reads one file from its content.
+func (r *reader) read(path string, content io.Reader) error {
+	f := fileReader{reader: r, path: path, first: len(r.rows), lines: newLines(content, r.buffer)}
+	if err := f.readAll(); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	return nil
+}
