@@ -51,6 +51,9 @@ func (r *run) execute(ctx context.Context) error {
 	if r.rows == 0 {
 		return nil
 	}
+	if err := ctx.Err(); err != nil {
+		return err // who has left needs no run
+	}
 	r.outcomes = slices.Grow(r.outcomes[:0], 3*r.rows)[:3*r.rows]
 	r.goals = slices.Grow(r.goals[:0], 2*r.rows)[:2*r.rows]
 	err := r.executeRows(ctx, 0, r.rows)
