@@ -5,8 +5,7 @@ import (
 	"testing"
 )
 
-// Every name and alias means one club of its country, is spelled once, and stands in the order in
-// which it can be found again.
+// Every name and alias means one club of its country and stands in one line alone.
 func TestAliasesAreUnambiguous(t *testing.T) {
 	type owner struct{ name, lastSeason string }
 	owners := map[clubName]owner{}

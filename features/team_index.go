@@ -11,7 +11,7 @@ const longestName = 100
 // clubForms are words that say what a club is, not which: they may be left out or added.
 var clubForms = func() map[string]bool {
 	forms := map[string]bool{}
-	for _, word := range strings.Fields("fc afc cf cfc acf sc ac as ssc ss us usc uc ud cd sd ad rcd rc ca sv vfb vfl vfr " +
+	for word := range strings.FieldsSeq("fc afc cf cfc acf sc ac as ssc ss us usc uc ud cd sd ad rcd rc ca sv vfb vfl vfr " +
 		"tsv tsg fsv spvgg msv bsc sk fk bk jk nk kv krc kaa rsc kvc ksv sbv ogc aj ea if ifk calcio club") {
 		forms[word] = true
 	}

@@ -7,6 +7,7 @@ package collect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -88,8 +89,7 @@ func (r *reader) open(path string) error {
 		r.report.PassedOver.add(Problem{File: path, Reason: Unreadable, Detail: err.Error()})
 		return nil
 	}
-	defer file.Close()
-	return r.read(path, file)
+	return errors.Join(r.read(path, file), file.Close())
 }
 
 // read reads one file from its content.

@@ -117,16 +117,15 @@ func (l *layout) set(i int, c column) {
 // whose last columns are then empty, or longer.
 func (l *layout) split(row []byte, fields *[numColumns][]byte) {
 	clear(fields[:])
-	more := true
 	for _, c := range l.columns {
-		var field []byte
-		field, row, more = cut(row)
+		field, rest, more := cut(row)
 		if c < numColumns {
 			fields[c] = trim(field)
 		}
 		if !more {
 			return
 		}
+		row = rest
 	}
 }
 
