@@ -79,7 +79,7 @@ class DecayedLeague:
         self.decay = settings.decay_per_day
         self.log_rate_bounds = (np.log(settings.min_rate), np.log(settings.max_rate))
         self.rho_bounds = scoreline.rho_bounds(settings.min_rate, settings.max_rate)
-        self.day: int | None = None
+        self.day = 0
         self.weight, self.home_goals, self.away_goals = (np.zeros((teams, teams)) for _ in range(3))
         self.low_scores = np.zeros((2, 2, teams, teams))  # by home goals, away goals
         # base, advantage, attack of each club, defence of each club
@@ -88,10 +88,9 @@ class DecayedLeague:
 
     def advance(self, day: int) -> None:
         """Let time pass until `day`, counted in days since 1970-01-01."""
-        if self.day is not None:
-            fade = np.exp(-self.decay * (day - self.day))
-            for sums in (self.weight, self.home_goals, self.away_goals, self.low_scores):
-                sums *= fade
+        fade = np.exp(-self.decay * (day - self.day))
+        for sums in (self.weight, self.home_goals, self.away_goals, self.low_scores):
+            sums *= fade
         self.day = day
 
     def observe(self, home: NDArray[np.int64], away: NDArray[np.int64], goals: Array, day: NDArray[np.int64]) -> None:

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from champion import Champion
 from data import Matches
 from evaluate import Difference, Row, Scores
@@ -126,7 +124,8 @@ def _method(figures: Figures, judged_version: str, settings: Settings) -> str:
         "p ≥ .5. *Champion −* is the champion's mean less the other's on the same matches with a paired bootstrap "
         f"{settings.interval:.0%} interval ({settings.resamples:,} resamples of matches): below zero the champion is "
         "better, and an interval that holds zero decides nothing. Where a rival has not forecast all matches, the "
-        "champion's line for the same matches follows it. Odds have their margin divided out; a book with an "
+        "champion's line for the same matches follows it. The short tables give the same difference in RPS without "
+        "its interval. Odds have their margin divided out; a book with an "
         "overround outside .98 to 1.25 is left out. Base rate: the league's frequencies in training. Elo: multinomial "
         f"logit on the difference. Dixon-Coles: by league, decay {settings.decay_per_day}/day, ridge, refitted weekly."
     )
@@ -151,8 +150,9 @@ def _cells(name: str, scores: Scores, differences: dict[str, Difference]) -> lis
 
 
 def _short_table(label: str, tables: Sequence[Table]) -> str:
-    rivals = list(dict.fromkeys(row.name for table in tables for row in table.rivals))
-    header = [label, "n", *SCORE_COLUMNS, "home win AUC", *(f"RPS − {name}" for name in rivals)]
+    # The last table knows every rival: no book stopped before the others began.
+    rivals = [row.name for row in tables[-1].rivals]
+    header = [label, "n", *SCORE_COLUMNS, "home win AUC", *(f"champion − {name}" for name in rivals)]
     lines = []
     for table in tables:
         gaps = {row.name: row.differences["rps"].mean for row in table.rivals}
@@ -169,19 +169,22 @@ def _market_sentence(table: Table) -> str:
         if not row.name.endswith("odds"):
             continue
         gap = row.differences["rps"]
-        verdict = "no different from" if gap.low <= 0 <= gap.high else "worse than" if gap.mean > 0 else "better than"
+        verdict = (
+            "not shown to differ from" if gap.low <= 0 <= gap.high else "worse than" if gap.mean > 0 else "better than"
+        )
         sentences.append(
             f"By RPS the champion is {verdict} {row.name} ({_interval(gap)} over {row.scores.matches:,} matches)."
         )
     if not sentences:
         return "No odds were at hand in this run, so the market is not compared."
-    return " ".join(sentences) + " Who has the odds of a match should use them."
+    return " ".join(sentences)
 
 
 def _limits(training: Matches) -> str:
     return (
         "* It knows results, shots, corners and dates; nothing of injuries, line-ups, transfers, managers or money.\n"
-        "* The market knows more: the tables above say by how much the champion loses to it. It is no betting advice.\n"
+        "* The market knows more: the tables above say by how much the champion loses to it. Who has the odds of a "
+        "match should use them. It is no betting advice.\n"
         "* The most likely result is almost never a draw, so its draw recall is near zero; the draw's probability is "
         "what to read.\n"
         "* Clubs met for the first time are judged by what promoted clubs did before them.\n"
@@ -191,7 +194,7 @@ def _limits(training: Matches) -> str:
 
 
 def _number(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.4f}"
+    return f"{value:.4f}"
 
 
 def _interval(difference: Difference | None) -> str:

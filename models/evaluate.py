@@ -145,13 +145,13 @@ def calibration_error(probabilities: Array, outcome: Outcome, bins: int) -> floa
 
 
 def auc(score_of_match: Array, positive: NDArray[np.bool_]) -> float:
-    """Return the chance that a positive outranks a negative, ties counting half; NaN without both."""
+    """Return the chance that a positive outranks a negative, ties counting half; .5 without both."""
     _, inverse, counts = np.unique(score_of_match, return_inverse=True, return_counts=True)
     last_rank = np.cumsum(counts)
     mean_rank = (last_rank - (counts - 1) / 2)[inverse]
     positives, negatives = int(positive.sum()), int((~positive).sum())
     if not positives or not negatives:
-        return float("nan")
+        return 0.5
     wins = mean_rank[positive].sum() - positives * (positives + 1) / 2
     return float(wins / (positives * negatives))
 

@@ -15,10 +15,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 # Read when mlflow is imported: it reports its use to its makers, and talks on standard output.
 QUIET = {
@@ -100,9 +101,10 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path) 
             if connection.getresponse().status == http.HTTPStatus.OK:
                 return
         except (OSError, http.client.HTTPException):
-            time.sleep(0.2)  # not listening yet
+            pass  # not listening yet
         finally:
             connection.close()
+        time.sleep(0.2)
     raise RuntimeError(f"MLflow server: not healthy after {START_SECONDS} s: {_tail(log)}")
 
 
@@ -137,7 +139,6 @@ def register(name: str, candidate: Candidate) -> str:
     client = mlflow.MlflowClient()
     with mlflow.start_run(run_name=candidate.tags["recipe"]):
         mlflow.log_params(dict(candidate.params))
-        mlflow.log_metrics(dict(candidate.metrics))
         logged = mlflow.onnx.log_model(
             candidate.graph,
             name=name,
@@ -147,6 +148,8 @@ def register(name: str, candidate: Candidate) -> str:
             onnx_execution_providers=["CPUExecutionProvider"],
             save_as_external_data=False,
         )
+        # After the model, which would else ask for each metric's history, one by one.
+        mlflow.log_metrics(dict(candidate.metrics), model_id=logged.model_id)
         _ensure_registered(client, name)
         version = client.create_model_version(
             name,
@@ -227,12 +230,12 @@ def _check_golden(folder: Path) -> None:
             raise export.ParityError(f"{folder.name}: {tensor['name']} of the served model is not golden")
 
 
-def _array(tensor: Mapping[str, object]) -> export.Float32:
+def _array(tensor: Mapping[str, Any]) -> export.Float32:
     return np.array(tensor["data"], dtype=np.float32).reshape(tensor["shape"])
 
 
 def _signature(graph: onnx.ModelProto) -> ModelSignature:
-    def schema(values: object) -> Schema:
+    def schema(values: Iterable[onnx.ValueInfoProto]) -> Schema:
         return Schema(
             [
                 TensorSpec(np.dtype(np.float32), (-1, value.type.tensor_type.shape.dim[1].dim_value), value.name)

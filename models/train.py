@@ -20,6 +20,7 @@ from typing import Self
 import numpy as np
 import onnx
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
 import baselines
 import card
@@ -30,8 +31,8 @@ from data import DataError, Matches, Odds, read_matches, read_odds
 from glm import Array
 from settings import Settings
 
-# The books to be compared with, by bookmaker and closing as the odds file names them.
-MARKETS = {("PS", True): "Pinnacle closing odds", ("B365", True): "Bet365 closing odds"}
+# The books to be compared with, by their names in the odds file.
+MARKETS = {"PSC": "Pinnacle closing odds", "B365C": "Bet365 closing odds"}
 EXAMPLE_ROWS = 2
 
 
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Train from the files that `arguments` name."""
     settings = Settings()
     options = parse(arguments)
+    # The systems solved are small: more threads only cost time, and change last bits with their number.
+    threadpool_limits(1)
     # Ends through `finally`, so that the MLflow server is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
@@ -164,10 +167,10 @@ def forecast_baselines(matches: Matches, odds: Sequence[Odds], settings: Setting
         elo[now] = baselines.elo_logit(matches, season)
     dixon_coles = baselines.dixon_coles(matches, settings.first_test_season, settings)
     rivals = {"base rate": base, "Elo": elo, "Dixon-Coles": dixon_coles}
-    books = {(book.bookmaker, book.closing): book for book in odds}
-    for key, name in MARKETS.items():
-        if key in books:
-            rivals[name] = baselines.market(matches, books[key])
+    books = {book.bookmaker: book for book in odds}
+    for bookmaker, name in MARKETS.items():
+        if bookmaker in books:
+            rivals[name] = baselines.market(matches, books[bookmaker])
     return rivals
 
 

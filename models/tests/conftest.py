@@ -81,9 +81,9 @@ def write_odds(path: Path, columns: dict) -> Path:
     for match_id, season, elo in zip(columns["match_id"], columns["season"], columns["elo_difference"], strict=True):
         home = 0.75 / (1 + np.exp(-elo / 200))
         prices = dict(zip(("home", "draw", "away"), 1 / (1.05 * np.array([home, 0.25, 0.75 - home])), strict=True))
-        rows.append({"match_id": match_id, "bookmaker": "PS", "closing": True} | prices)
+        rows.append({"match_id": match_id, "bookmaker": "PSC", "closing": True} | prices)
         if season == SEASONS[-1]:
-            rows.append({"match_id": match_id, "bookmaker": "B365", "closing": True} | prices)
+            rows.append({"match_id": match_id, "bookmaker": "B365C", "closing": True} | prices)
     pq.write_table(pa.Table.from_pylist(rows), path)
     return path
 

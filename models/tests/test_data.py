@@ -75,10 +75,10 @@ def test_refuses_other_files(tmp_path: Path, features_file: Path) -> None:
 
 
 def test_refuses_odds_that_are_ambiguous(tmp_path: Path) -> None:
-    row = {"match_id": "a", "bookmaker": "PS", "closing": True, "home": 2.0, "draw": 3.0, "away": 4.0}
+    row = {"match_id": "a", "bookmaker": "PSC", "closing": True, "home": 2.0, "draw": 3.0, "away": 4.0}
     path = tmp_path / "odds.parquet"
     pq.write_table(pa.Table.from_pylist([row, row]), path)
-    with pytest.raises(DataError, match="'a' has two prices of PS"):
+    with pytest.raises(DataError, match="'a' has two prices of PSC"):
         read_odds(path)
     pq.write_table(pa.Table.from_pylist([{"match_id": "a", "home": 2.0}]), path)
     with pytest.raises(DataError, match="columns must be"):

@@ -32,8 +32,8 @@ def test_pooled_scores(case: dict) -> None:
     assert {name: getattr(scores, name) for name in wanted} == pytest.approx(wanted, abs=1e-12)
 
 
-def test_auc_without_both_classes_is_not_a_number() -> None:
-    assert np.isnan(evaluate.auc(np.array([0.1, 0.2]), np.array([True, True])))
+def test_auc_without_both_classes_is_a_coins() -> None:
+    assert evaluate.auc(np.array([0.1, 0.2]), np.array([True, True])) == 0.5
 
 
 def test_bootstrap_interval_is_that_of_the_mean() -> None:

@@ -172,7 +172,7 @@ def test_market_divides_the_margin_out_and_rejects_typing_errors(matches: Matche
         few.match_id[3]: (1.2, 2.0, 4.0),  # overround 1.58
         few.match_id[4]: (0.0, 4.0, 4.0),
     }
-    found = baselines.market(few, Odds("PS", True, prices))
+    found = baselines.market(few, Odds("PSC", True, prices))
     np.testing.assert_allclose(found[:2], np.tile([0.5, 0.25, 0.25], (2, 1)))
     assert np.isnan(found[2:]).all()
 
