@@ -133,6 +133,7 @@ type TeamUnknownError struct {
 // Error names the team and the suggestions.
 func (e *TeamUnknownError) Error() string {
 	text := "unknown team " + strconv.Quote(e.Name)
+	abroad := slices.ContainsFunc(e.Suggestions, func(t Team) bool { return t.Country != e.Suggestions[0].Country })
 	for i, team := range e.Suggestions {
 		if i == 0 {
 			text += "; did you mean "
@@ -140,6 +141,9 @@ func (e *TeamUnknownError) Error() string {
 			text += " or "
 		}
 		text += strconv.Quote(team.Name)
+		if abroad {
+			text += " (" + team.Country + ")"
+		}
 	}
 	return text
 }
