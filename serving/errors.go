@@ -163,7 +163,7 @@ func errorf(reason Reason, format string, args ...any) *Error {
 
 // at names the field at fault, with the error's message as its description.
 func (e *Error) at(path string) *Error {
-	e.Fields = append(e.Fields, Field{Path: path, Description: e.Message})
+	e.Fields = append(e.Fields, Field{Path: strings.ToValidUTF8(path, "\uFFFD"), Description: e.Message})
 	return e
 }
 

@@ -87,9 +87,13 @@ func (m *Manifest) check(schema features.Schema) error {
 	if m.FeatureSchemaHash != schema.Hash {
 		return fmt.Errorf("feature_schema_hash: expected %s, got %q", schema.Hash, m.FeatureSchemaHash)
 	}
-	same := slices.EqualFunc(m.Features, schema.Features, func(got string, want features.Feature) bool { return got == want.Name })
-	if !same {
-		return fmt.Errorf("features: expected the %d names of the schema in its order, got %d others", len(schema.Features), len(m.Features))
+	if len(m.Features) != len(schema.Features) {
+		return fmt.Errorf("features: expected %d, got %d", len(schema.Features), len(m.Features))
+	}
+	for i, name := range m.Features {
+		if want := schema.Features[i].Name; name != want {
+			return fmt.Errorf("features: feature %d: expected %q, got %q", i, want, name)
+		}
 	}
 	if m.DataCutoff == 0 {
 		return errors.New("data_cutoff: expected a date YYYY-MM-DD, got none")

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -26,6 +27,11 @@ func bindParameters(message proto.Message, parameters map[string][]string) error
 			return errorf(FieldInvalid, "query parameter %q: expected once, got several times", clip(name)).at(path)
 		}
 		set[path] = true
+		for _, value := range values {
+			if !utf8.ValidString(value) {
+				return errorf(FieldInvalid, "%s: expected UTF-8, got %q", path, clip(value)).at(path)
+			}
+		}
 		given := message.ProtoReflect().New().Interface()
 		if err := protojson.Unmarshal(parameterJSON(fields, values), given); err != nil {
 			return errorf(FieldInvalid, "%s: expected %s, got %q", path, kindName(leaf), clip(strings.Join(values, ","))).at(path)

@@ -83,7 +83,7 @@ func (r *route) bind(message proto.Message, request *http.Request) error {
 	query := request.URL.Query()
 	for name := range query {
 		if r.body {
-			return errorf(FieldInvalid, "query parameter %q: expected none, for the body holds all fields", clip(name))
+			return errorf(FieldInvalid, "query parameter %q: expected none, for the body holds all fields", clip(name)).at(clip(name))
 		}
 	}
 	for _, field := range r.fields {

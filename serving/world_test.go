@@ -1,13 +1,10 @@
 package serving
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -387,7 +384,4 @@ func (w *world) Table(ctx context.Context, code string) (features.Table, error) 
 var (
 	_ features.VectorStore = (*world)(nil)
 	_ features.MatchStore  = (*world)(nil)
-	_                      = cmp.Compare[int]
-	_                      = errors.New
-	_                      = math.Abs
 )

@@ -1,0 +1,71 @@
+package serving
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"footballprediction/inference"
+)
+
+func TestAdmitMatchModel(t *testing.T) {
+	good := manifest(testSchema.Hash)
+	tests := []struct {
+		name     string
+		model    string // name
+		manifest string
+		change   func(*fakeModel)
+		want     string // part of the error; empty: admitted
+	}{
+		{name: "match model", model: DefaultModel, manifest: good},
+		{name: "match model by another name", model: "challenger", manifest: good},
+		{name: "another model", model: "iris"},
+		{name: "match model without manifest", model: DefaultModel, want: "manifest.json: open"},
+		{name: "no JSON", model: "challenger", manifest: "{", want: "manifest.json: unexpected end of JSON"},
+		{name: "another schema", model: DefaultModel, manifest: manifest("1234"), want: `feature_schema_hash: expected ` + testSchema.Hash + `, got "1234"`},
+		{name: "permuted features", model: DefaultModel, manifest: strings.Replace(good, `["home_strength","away_strength"]`, `["away_strength","home_strength"]`, 1),
+			want: "manifest.json: features: feature 0: expected \"home_strength\", got \"away_strength\""},
+		{name: "a feature less", model: DefaultModel, manifest: strings.Replace(good, `,"away_strength"`, ``, 1), want: "features: expected 2, got 1"},
+		{name: "no cut-off", model: DefaultModel, manifest: strings.Replace(good, "data_cutoff", "cutoff", 1), want: "data_cutoff: expected a date"},
+		{name: "cut-off is no date", model: DefaultModel, manifest: strings.Replace(good, `"2025-05-25"`, `"May"`, 1), want: "May"},
+		{name: "too long", model: DefaultModel, manifest: good + strings.Repeat(" ", maxManifestBytes), want: "expected at most"},
+		{name: "another input", model: DefaultModel, manifest: good, change: func(m *fakeModel) { m.inputs[0].Name = "x" },
+			want: "input: expected features FP32 [-1,2], got [x FP32 [-1,2]]"},
+		{name: "two inputs", model: DefaultModel, manifest: good, change: func(m *fakeModel) { m.inputs = append(m.inputs, m.inputs[0]) }, want: "inputs: expected"},
+		{name: "input too wide", model: DefaultModel, manifest: good, change: func(m *fakeModel) { m.inputs[0].Shape = []int64{-1, 3} },
+			want: "expected features FP32 [-1,2], got features FP32 [-1,3]"},
+		{name: "fixed rows", model: DefaultModel, manifest: good, change: func(m *fakeModel) { m.inputs[0].Shape = []int64{1, 2} }, want: "got features FP32 [1,2]"},
+		{name: "no expected goals", model: DefaultModel, manifest: good, change: func(m *fakeModel) { m.outputs = m.outputs[:1] }, want: "output: expected expected_goals FP32 [-1,2]"},
+		{name: "probabilities of another type", model: DefaultModel, manifest: good, change: func(m *fakeModel) { m.outputs[0].Type = inference.FP64 },
+			want: "expected outcome_probabilities FP32 [-1,3], got outcome_probabilities FP64 [-1,3]"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if test.manifest != "" {
+				if err := os.WriteFile(filepath.Join(dir, "manifest.json"), []byte(test.manifest), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			model := matchModel()
+			if test.change != nil {
+				test.change(model)
+			}
+			metadata, err := AdmitMatchModel(testSchema)(test.model, "1", dir, model)
+			if test.want != "" {
+				if err == nil || !strings.Contains(err.Error(), test.want) {
+					t.Errorf("got %v, want %q", err, test.want)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, ok := metadata.(*Manifest)
+			if ok != (test.manifest != "") || ok && (m.Rho != -.05 || m.Metrics["log_loss"] != .975) {
+				t.Errorf("got metadata %v", metadata)
+			}
+		})
+	}
+}
