@@ -27,7 +27,7 @@ const rowsPerGroup = 16 << 10
 // one float32 column per feature. The file's metadata carries feature_schema_hash and
 // feature_schema, a JSON list of {name, unit, group}.
 type ParquetWriter struct {
-	out  *parquet.Writer
+	out  *parquet.GenericWriter[any]
 	row  parquet.Row
 	rows int
 }
@@ -51,7 +51,7 @@ func NewParquetWriter(w io.Writer) (*ParquetWriter, error) {
 		fields[i].Offset, fields[i].Index = 0, nil
 	}
 	columns := parquet.SchemaOf(reflect.New(reflect.StructOf(fields)).Interface())
-	return &ParquetWriter{out: parquet.NewWriter(w, columns,
+	return &ParquetWriter{out: parquet.NewGenericWriter[any](w, columns,
 		parquet.Compression(&parquet.Zstd),
 		parquet.KeyValueMetadata("feature_schema_hash", schema.Hash),
 		parquet.KeyValueMetadata("feature_schema", string(description)),

@@ -8,10 +8,10 @@ import (
 	"slices"
 )
 
-// ErrOutOfOrder: a match is not after everything that the replay has seen.
+// ErrOutOfOrder says that a match is not after everything that the replay has seen.
 var ErrOutOfOrder = errors.New("match out of order")
 
-// ErrSameTeam: a match has one club on both sides.
+// ErrSameTeam says that a match has one club on both sides.
 var ErrSameTeam = errors.New("home and away are the same team")
 
 // Played is a finished match with its clubs and its league.

@@ -83,7 +83,7 @@ func TestParquetHoldsTheReplay(t *testing.T) {
 	if len(columns) != 8+len(schema.Features) || columns[0][0] != "match_id" || columns[8][0] != schema.Features[0].Name {
 		t.Errorf("columns %v", columns)
 	}
-	reader := parquet.NewReader(bytes.NewReader(file.Bytes()))
+	reader := parquet.NewGenericReader[any](bytes.NewReader(file.Bytes()), f.Schema())
 	defer func() {
 		if err := reader.Close(); err != nil {
 			t.Error(err)

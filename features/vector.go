@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Errors of lookups, told apart with errors.Is.
@@ -132,20 +133,21 @@ type TeamUnknownError struct {
 
 // Error names the team and the suggestions.
 func (e *TeamUnknownError) Error() string {
-	text := "unknown team " + strconv.Quote(e.Name)
+	var text strings.Builder
+	text.WriteString("unknown team " + strconv.Quote(e.Name))
 	abroad := slices.ContainsFunc(e.Suggestions, func(t Team) bool { return t.Country != e.Suggestions[0].Country })
 	for i, team := range e.Suggestions {
 		if i == 0 {
-			text += "; did you mean "
+			text.WriteString("; did you mean ")
 		} else {
-			text += " or "
+			text.WriteString(" or ")
 		}
-		text += strconv.Quote(team.Name)
+		text.WriteString(strconv.Quote(team.Name))
 		if abroad {
-			text += " (" + team.Country + ")"
+			text.WriteString(" (" + team.Country + ")")
 		}
 	}
-	return text
+	return text.String()
 }
 
 // Unwrap makes errors.Is(err, ErrTeamUnknown) hold.

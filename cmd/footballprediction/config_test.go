@@ -45,7 +45,7 @@ func TestConfigPrecedence(t *testing.T) {
 
 func TestConfigRefuses(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
-	if err := os.WriteFile(file, []byte("http-adress: 127.0.0.1:1\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("http-addr: 127.0.0.1:1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -60,7 +60,7 @@ func TestConfigRefuses(t *testing.T) {
 		{"no port", []string{"--http-address", "127.0.0.1"}, nil, "host:port"},
 		{"no time", []string{"--poll-interval", "0s"}, nil, "poll-interval"},
 		{"not a time", nil, []string{"FOOTBALLPREDICTION_POLL_INTERVAL=soon"}, "poll-interval"},
-		{"unknown in file", []string{"--config", file}, nil, "http-adress"},
+		{"unknown in file", []string{"--config", file}, nil, "http-addr"},
 		{"no such file", []string{"--config", file + ".none"}, nil, "config.yaml.none"},
 	} {
 		_, err := parse(t, c.environment, c.args...)

@@ -34,8 +34,7 @@ func main() {
 		return
 	}
 	fmt.Fprintln(os.Stderr, "footballprediction:", err)
-	var usage usageError
-	if errors.As(err, &usage) {
+	if _, ok := errors.AsType[usageError](err); ok {
 		os.Exit(exitUsage)
 	}
 	os.Exit(exitFailed)

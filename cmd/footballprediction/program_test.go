@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -28,13 +27,13 @@ func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 func testMain(m *testing.M) int {
 	root, err := os.MkdirTemp("", "footballprediction-")
 	if err != nil {
-		log.Print(err)
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(root)
+	defer func() { _ = os.RemoveAll(root) }() // the system clears its temporary folder
 	repository, err := filepath.Abs("../..")
 	if err != nil {
-		log.Print(err)
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	program = filepath.Join(root, "bin", "footballprediction")
@@ -44,7 +43,7 @@ func testMain(m *testing.M) int {
 		os.Symlink(filepath.Join(repository, "bin", "lib"), filepath.Join(root, "bin", "lib")),
 		os.Symlink(filepath.Join(repository, "models"), filepath.Join(root, "models")))
 	if err != nil {
-		log.Print(err)
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()

@@ -39,7 +39,7 @@ func serve(ctx context.Context, config Config, logger *slog.Logger) (err error) 
 	for _, name := range notBuilt() {
 		logger.WarnContext(ctx, "this setting does nothing yet", slog.String("variable", name))
 	}
-	listeners, err := listen(config)
+	listeners, err := listen(ctx, config)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func serve(ctx context.Context, config Config, logger *slog.Logger) (err error) 
 }
 
 // listen opens the three ports, or none.
-func listen(config Config) (l serving.Listeners, err error) {
+func listen(ctx context.Context, config Config) (l serving.Listeners, err error) {
 	for _, port := range []struct {
 		name, address string
 		listener      *net.Listener
@@ -71,7 +71,7 @@ func listen(config Config) (l serving.Listeners, err error) {
 		{"grpc-address", config.GRPCAddress, &l.GRPC},
 		{"operator-address", config.OperatorAddress, &l.Operator},
 	} {
-		if *port.listener, err = net.Listen("tcp", port.address); err != nil {
+		if *port.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", port.address); err != nil {
 			err = fmt.Errorf("%s: %w", port.name, err)
 			for _, open := range []net.Listener{l.HTTP, l.GRPC} {
 				if open != nil {

@@ -108,7 +108,7 @@ func TestFirstAnswerStory(t *testing.T) {
 	// In a batch each item succeeds or fails by itself.
 	batch, err := predictions.BatchPredict(ctx, &pb.BatchPredictRequest{Requests: []*pb.PredictRequest{
 		request,
-		{Target: &pb.PredictRequest_Pairing{Pairing: &pb.Pairing{HomeTeam: "E0 Twon A", AwayTeam: "E0 Town B"}}},
+		{Target: &pb.PredictRequest_Pairing{Pairing: &pb.Pairing{HomeTeam: "E0 Towm A", AwayTeam: "E0 Town B"}}},
 		{Target: &pb.PredictRequest_Pairing{Pairing: &pb.Pairing{HomeTeam: "e0 town a", AwayTeam: "D1 Town B"}}},
 	}})
 	if err != nil || len(batch.Results) != 3 {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -77,7 +78,7 @@ func (o *Opener) open(ctx context.Context, dir string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer options.Destroy()
+	defer func() { _ = options.Destroy() }() // it fails only on options destroyed already
 	inputs, outputs, err := ort.GetInputOutputInfoWithOptions(path, options)
 	if err != nil {
 		return nil, err
@@ -155,10 +156,8 @@ func specs(what string, infos []ort.InputOutputInfo) ([]inference.TensorSpec, er
 			return nil, fmt.Errorf("%s %q has no dimensions or leaves their number open; expected at least one: export it with a shape such as [1]",
 				what, info.Name)
 		}
-		for _, d := range info.Dimensions {
-			if d == 0 {
-				return nil, fmt.Errorf("%s %q has shape %s; expected no dimension of 0", what, info.Name, inference.FormatShape(info.Dimensions))
-			}
+		if slices.Contains(info.Dimensions, 0) {
+			return nil, fmt.Errorf("%s %q has shape %s; expected no dimension of 0", what, info.Name, inference.FormatShape(info.Dimensions))
 		}
 		all[i] = inference.TensorSpec{Name: info.Name, Type: t, Shape: info.Dimensions}
 		if _, ok := inference.ByteSize(t, known(info.Dimensions)); !ok {
