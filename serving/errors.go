@@ -200,8 +200,7 @@ func notBuilt(what string) *Error {
 // explain turns any error into what a caller is told; it is the only mapping from errors to codes.
 // Of an error that nobody foresaw it tells nothing.
 func explain(err error) *Error {
-	var known *Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*Error](err); ok {
 		return known
 	}
 	for _, s := range sentinels {
@@ -213,9 +212,8 @@ func explain(err error) *Error {
 		if e.Code == codes.Internal {
 			e.Message = s.err.Error()
 		}
-		var team *features.TeamUnknownError
-		if errors.As(err, &team) {
-			e.with("team", team.Name).with("suggestions", suggestions(team))
+		if team, ok := errors.AsType[*features.TeamUnknownError](err); ok {
+			return e.with("team", team.Name).with("suggestions", suggestions(team))
 		}
 		return e
 	}
@@ -233,7 +231,12 @@ func explain(err error) *Error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Error{Code: codes.DeadlineExceeded, Message: "the deadline passed before the answer was ready", Cause: err}
 	}
-	return &Error{Code: codes.Internal, Message: "internal error", Cause: err}
+	return internal(err)
+}
+
+// internal hides a cause that is no fault of the caller's.
+func internal(cause error) *Error {
+	return &Error{Code: codes.Internal, Message: "internal error", Cause: cause}
 }
 
 // explainField is explain for an error that one field of the request brought about.

@@ -124,9 +124,9 @@ func (w wrong) check(t *testing.T, st *spb.Status) {
 			retry = message.GetRetryDelay().AsDuration() > 0
 		}
 	}
-	if codes.Code(st.GetCode()) != w.code || info.GetReason() != w.reason || !slices.Equal(fields, w.fields) || retry != w.retry || //nolint:gosec // a code
+	if codes.Code(st.GetCode()) != w.code || info.GetReason() != w.reason || !slices.Equal(fields, w.fields) || retry != w.retry ||
 		!strings.Contains(st.GetMessage(), w.message) || w.reason != "" && info.GetDomain() != "footballprediction" {
-		t.Errorf("got %s %s %v %q retry %t, want %+v", codes.Code(st.GetCode()), info.GetReason(), fields, st.GetMessage(), retry, w) //nolint:gosec // a code
+		t.Errorf("got %s %s %v %q retry %t, want %+v", codes.Code(st.GetCode()), info.GetReason(), fields, st.GetMessage(), retry, w)
 	}
 	for key, value := range w.metadata {
 		if info.GetMetadata()[key] != value {

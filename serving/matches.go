@@ -159,10 +159,10 @@ func (s *Service) match(ctx context.Context, match *features.Match) (*pb.Match, 
 	return out, nil
 }
 
-// unresolved is a stored match whose team is not known: no fault of the caller, so it hides what the
-// store said.
+// unresolved is a stored match whose team is not known: no fault of the caller's, whatever the store
+// said.
 func unresolved(match *features.Match, err error) error {
-	return fmt.Errorf("teams of match %q: %v", match.ID, err) //nolint:errorlint // see above
+	return internal(fmt.Errorf("teams of match %q: %w", match.ID, err))
 }
 
 // fillMatch sets all but the messages within a match that every match has.

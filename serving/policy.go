@@ -122,7 +122,7 @@ func (p *policy) finish(ctx context.Context, procedure string, started time.Time
 
 // panicked is the error of a call that panicked; the log gets the stack.
 func panicked(value any) error {
-	return &Error{Code: codes.Internal, Message: "internal error", Cause: fmt.Errorf("panic: %v\n%s", value, debug.Stack())}
+	return internal(fmt.Errorf("panic: %v\n%s", value, debug.Stack()))
 }
 
 // grpcUnary and grpcStream are the policy as grpc-go's interceptors.

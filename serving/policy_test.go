@@ -138,7 +138,7 @@ func TestDeadlines(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		_, st := c.call(ctx, pairing("Arsenal", "Chelsea"))
 		cancel()
-		if codes.Code(st.GetCode()) != codes.DeadlineExceeded { //nolint:gosec // a code
+		if codes.Code(st.GetCode()) != codes.DeadlineExceeded {
 			t.Errorf("%s: got %s", c.name, st)
 		}
 	}

@@ -52,7 +52,7 @@ type route struct {
 
 func newRoute(p *policy, procedure *procedure, pattern string, body bool) *route {
 	r := &route{policy: p, procedure: procedure, body: body}
-	for _, segment := range strings.Split(pattern, "/") {
+	for segment := range strings.SplitSeq(pattern, "/") {
 		if field, ok := strings.CutPrefix(segment, "{"); ok {
 			r.fields = append(r.fields, strings.TrimSuffix(field, "}"))
 		}

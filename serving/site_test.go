@@ -3,7 +3,6 @@ package serving
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
@@ -13,7 +12,6 @@ import (
 	"testing"
 
 	"connectrpc.com/connect"
-	"golang.org/x/net/http2"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -49,9 +47,8 @@ func (w *world) serve(t testing.TB, options ServerOptions) *site {
 		t.Fatal(err)
 	}
 	first := new(http.Transport)
-	second := &http2.Transport{AllowHTTP: true, DialTLSContext: func(ctx context.Context, network, address string, _ *tls.Config) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, address)
-	}}
+	second := &http.Transport{Protocols: new(http.Protocols)}
+	second.Protocols.SetUnencryptedHTTP2(true)
 	s.http1, s.http2 = &http.Client{Transport: first}, &http.Client{Transport: second}
 	stopped := false
 	s.stop = func() error {

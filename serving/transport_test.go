@@ -33,7 +33,6 @@ func (raw) Marshal(v any) (mem.BufferSlice, error) {
 	return mem.BufferSlice{mem.SliceBuffer(*v.(*[]byte))}, nil
 }
 func (raw) Unmarshal(mem.BufferSlice, any) error { return nil }
-func (raw) unmarshal([]byte, any) error          { return nil }
 
 type rawConnect struct{ raw }
 
