@@ -1,0 +1,252 @@
+// Package batch lets concurrent callers share runs of something that does several items at once for
+// little more than one, such as a model. It knows nothing of what is run.
+//
+// There are as many slots as runs may proceed at once. A caller who finds a slot free runs its item
+// there and then. While all slots are busy items gather, and whoever gives a slot up hands it to the
+// caller who has waited longest, with as many of the others' items as fit. So batches grow with the
+// load, nobody waits for company while a slot is idle, every run is on the goroutine of a caller
+// whose own item is in it, and no goroutine is ever started.
+package batch
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+)
+
+// What fields of Options mean that are 0.
+const (
+	MaxRowsDefault    = 128
+	QueueItemsDefault = 1024
+	QueueRowsDefault  = 8192
+)
+
+// Errors of Do, besides those of its context and of the run function. The item was not run.
+var (
+	// ErrQueueFull: all slots are busy, and as much is waiting as may wait.
+	ErrQueueFull = errors.New("queue full")
+	// ErrClosed: the Batcher no longer accepts items.
+	ErrClosed = errors.New("batcher closed")
+)
+
+// Options are the limits of a Batcher, and who is told what it does.
+type Options struct {
+	// MaxRows is the most rows in a batch; 0 means MaxRowsDefault. An item that has more runs alone.
+	MaxRows int
+	// Delay is how long an item waits for others although a slot is free, unless a batch is full
+	// before; 0 means not at all.
+	Delay time.Duration
+	// QueueItems is the most items that may wait; 0 means QueueItemsDefault.
+	QueueItems int
+	// QueueRows is the most rows that may wait; 0 means QueueRowsDefault. An item that has more than
+	// that may wait while no other does.
+	QueueRows int
+
+	// Ran is told of every run, after it and before any of its callers returns; the slot is held
+	// meanwhile. Rejected is told of every item that Do gives back without having run it, and why:
+	// ErrQueueFull, ErrClosed, context.Canceled or context.DeadlineExceeded. Both are called by many
+	// goroutines at once and without locks held. nil costs nothing, not even a look at the clock.
+	Ran      func(Run)
+	Rejected func(reason error)
+}
+
+// Run is one call of the run function.
+type Run struct {
+	Items, Rows int
+	// Waited is how long each item waited for the run to begin. It is valid during the call only.
+	Waited  []time.Duration
+	Release Release
+	Err     error
+}
+
+// Release is why a batch was run when it was and as it was.
+type Release uint8
+
+// The reasons to run a batch.
+const (
+	// FreeSlot: there was a slot for it, and nothing else was waiting that could have come along.
+	FreeSlot Release = iota
+	// RowCap: it was full, or had no room for the next item.
+	RowCap
+	// DelayElapsed: its first item had waited for Options.Delay.
+	DelayElapsed
+	// Retry: it is one item of a batch that failed.
+	Retry
+)
+
+// String returns the reason as metrics name it.
+func (r Release) String() string {
+	return [...]string{"free_slot", "row_cap", "delay_elapsed", "retry"}[r]
+}
+
+// Batcher runs items of type T, and in one batch only such as have equal keys. It is safe for
+// concurrent use.
+type Batcher[K comparable, T any] struct {
+	run     func(items []T) error
+	options Options
+	calls   sync.Pool     // of *call[K, T]
+	drained chan struct{} // closed when the Batcher is closed and all slots are free
+
+	// mu guards what follows, and in every call what says so. It is held for a few instructions, and
+	// never while anything is run or told or might block.
+	mu      sync.Mutex
+	free    []*slot[T] // taken from its end; its capacity is the number of slots
+	waiting queue[K, T]
+	closed  bool
+}
+
+// New returns a Batcher that calls run, at most slots times at once, with one item or with several
+// of one key that make up at most Options.MaxRows rows. The slice is valid during the call only. If
+// a run of several items fails or panics they are run again one by one, so run must be harmless to
+// repeat.
+func New[K comparable, T any](slots int, run func(items []T) error, o Options) (*Batcher[K, T], error) {
+	for _, f := range [...]struct {
+		name       string
+		got, least int64
+	}{
+		{"slots", int64(slots), 1},
+		{"MaxRows", int64(o.MaxRows), 0},
+		{"Delay", int64(o.Delay), 0},
+		{"QueueItems", int64(o.QueueItems), 0},
+		{"QueueRows", int64(o.QueueRows), 0},
+	} {
+		if f.got < f.least {
+			return nil, fmt.Errorf("%s: expected at least %d, got %d", f.name, f.least, f.got)
+		}
+	}
+	o.MaxRows = cmp.Or(o.MaxRows, MaxRowsDefault)
+	o.QueueItems = cmp.Or(o.QueueItems, QueueItemsDefault)
+	o.QueueRows = cmp.Or(o.QueueRows, QueueRowsDefault)
+	b := &Batcher[K, T]{run: run, options: o, drained: make(chan struct{}), free: make([]*slot[T], slots)}
+	for i := range b.free {
+		b.free[i] = new(slot[T])
+	}
+	b.calls.New = func() any { return &call[K, T]{ready: make(chan struct{}, 1)} }
+	return b, nil
+}
+
+// Do runs item, which has that many rows, alone or with others of that key, and returns the error of
+// its run. The run function may use item, and what it points to, until Do returns and no longer.
+//
+// While item waits for a slot, Do returns as soon as ctx ends, with ctx's error, and item is not
+// run; only if it was in a batch that failed has the run function seen it. Once a run of it has
+// begun, Do waits for the end, whatever becomes of ctx: its memory is in use.
+func (b *Batcher[K, T]) Do(ctx context.Context, key K, rows int, item T) error {
+	if rows < 1 {
+		return fmt.Errorf("rows: expected at least 1, got %d", rows)
+	}
+	if err := ctx.Err(); err != nil {
+		return b.reject(err)
+	}
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return b.reject(ErrClosed)
+	}
+	idle := len(b.free) == cap(b.free)
+	if idle && b.options.Delay == 0 {
+		s := b.take()
+		b.mu.Unlock()
+		return b.runAlone(s, rows, item)
+	}
+	slotFree := len(b.free) > 0 && b.options.Delay == 0
+	if !slotFree && b.full(rows) {
+		b.mu.Unlock()
+		return b.reject(ErrQueueFull)
+	}
+
+	c := b.calls.Get().(*call[K, T])
+	c.ctx, c.key, c.rows, c.item = ctx, key, rows, item
+	if b.options.Ran != nil {
+		c.since = time.Now()
+	}
+	if slotFree {
+		// Others are running. Where they have all CPUs, callers who would be waiting have not come
+		// to it yet: whoever is ready to run is let past once, and then taken along.
+		c.slot = b.take()
+		b.mu.Unlock()
+		runtime.Gosched()
+		b.mu.Lock()
+		b.cut(c)
+		b.mu.Unlock()
+		return b.done(c, b.lead(c))
+	}
+	b.enqueue(c)
+	b.mu.Unlock()
+	return b.done(c, b.wait(c))
+}
+
+// Waiting returns how much is waiting for a slot.
+func (b *Batcher[K, T]) Waiting() (items, rows int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.waiting.items, b.waiting.rows
+}
+
+// Close has every later Do return ErrClosed, and what waits run without further delay. It returns
+// when the last run has ended, or with an error when ctx ends before; then runs go on. It may be
+// called more than once.
+func (b *Batcher[K, T]) Close(ctx context.Context) error {
+	b.mu.Lock()
+	if !b.closed {
+		b.closed = true
+		b.dispatch()
+	}
+	b.mu.Unlock()
+	select {
+	case <-b.drained:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("drain batcher: %w", ctx.Err())
+	}
+}
+
+// wait waits until c has been run by another caller, or its ctx ends, or it gets a slot and runs c
+// and its batch.
+func (b *Batcher[K, T]) wait(c *call[K, T]) error {
+	var delay <-chan time.Time
+	if b.options.Delay > 0 {
+		t := time.NewTimer(b.options.Delay)
+		defer t.Stop()
+		delay = t.C
+	}
+	over := c.ctx.Done()
+	for {
+		select {
+		case <-c.ready:
+			if c.slot != nil {
+				return b.lead(c)
+			}
+			if errors.Is(c.err, errLeft) {
+				return b.reject(c.ctx.Err())
+			}
+			return c.err
+		case <-over:
+			if b.leave(c) {
+				return b.reject(c.ctx.Err())
+			}
+			over = nil // it is in a batch now: somebody will make it ready
+		case <-delay:
+			b.elapse(c)
+		}
+	}
+}
+
+// done returns c to the pool, and err as it is.
+func (b *Batcher[K, T]) done(c *call[K, T], err error) error {
+	ready := c.ready
+	*c = call[K, T]{ready: ready}
+	b.calls.Put(c)
+	return err
+}
+
+func (b *Batcher[K, T]) reject(reason error) error {
+	if b.options.Rejected != nil {
+		b.options.Rejected(reason)
+	}
+	return reason
+}
