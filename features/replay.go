@@ -16,7 +16,7 @@ var ErrSameTeam = errors.New("home and away are the same team")
 
 // Played is a finished match with its clubs and its league.
 type Played struct {
-	Match
+	*Match
 	HomeTeam, AwayTeam *Team
 	League             *Competition
 }
@@ -130,7 +130,7 @@ func (r *Replay) learn(match *Played) *LeagueState {
 	}
 	league.AsOf = match.Date
 
-	game := league.result(&match.Match)
+	game := league.result(match.Match)
 	update(&home.Ratings, &visitor.Ratings, &game)
 	league.learn(&game)
 	league.row(*match.HomeTeam).record(int(match.HomeGoals), int(match.AwayGoals))

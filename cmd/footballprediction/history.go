@@ -42,8 +42,8 @@ func readHistory(cmd *cobra.Command, paths []string, odds bool) (*history, error
 	for i := range read.Competitions {
 		leagues[read.Competitions[i].Code] = &read.Competitions[i]
 	}
-	for _, match := range read.Matches {
-		if match.Status == features.Finished {
+	for i := range read.Matches {
+		if match := &read.Matches[i]; match.Status == features.Finished {
 			h.played = append(h.played, features.Played{
 				Match: match, HomeTeam: teams[match.Home], AwayTeam: teams[match.Away], League: leagues[match.Competition],
 			})

@@ -46,7 +46,7 @@ func released(t *testing.T) State {
 					HomeStats: features.Stats{Shots: 10, ShotsOnTarget: 4, Corners: 5, HalfTimeGoals: features.NoCount},
 				}
 				matches = append(matches, m)
-				played = append(played, features.Played{Match: m, HomeTeam: home, AwayTeam: away, League: &league})
+				played = append(played, features.Played{Match: &m, HomeTeam: home, AwayTeam: away, League: &league})
 			}
 		}
 	}
