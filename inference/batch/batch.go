@@ -5,7 +5,8 @@
 // there and then. While all slots are busy items gather, and whoever gives a slot up hands it to the
 // caller who has waited longest, with as many of the others' items as fit. So batches grow with the
 // load, nobody waits for company while a slot is idle, every run is on the goroutine of a caller
-// whose own item is in it, and no goroutine is ever started.
+// whose own item is in it, and no goroutine is ever started. Nobody is kept by the others' items
+// once the run with its own has ended.
 package batch
 
 import (
@@ -153,8 +154,7 @@ func (b *Batcher[K, T]) Do(ctx context.Context, key K, rows int, item T) error {
 		b.mu.Unlock()
 		return b.runAlone(s, rows, item)
 	}
-	slotFree := len(b.free) > 0 && b.options.Delay == 0
-	if !slotFree && b.full(rows) {
+	if b.full(rows) {
 		b.mu.Unlock()
 		return b.reject(ErrQueueFull)
 	}
@@ -164,7 +164,7 @@ func (b *Batcher[K, T]) Do(ctx context.Context, key K, rows int, item T) error {
 	if b.options.Ran != nil {
 		c.since = time.Now()
 	}
-	if slotFree {
+	if len(b.free) > 0 && b.options.Delay == 0 {
 		// Others are running. Where they have all CPUs, callers who would be waiting have not come
 		// to it yet: whoever is ready to run is let past once, and then taken along.
 		c.slot = b.take()

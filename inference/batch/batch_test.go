@@ -176,12 +176,16 @@ func goroutine() string {
 // when its timer is late, or its goroutine has not been woken so far.
 type late struct {
 	context.Context
-	err atomic.Pointer[error]
+	err  atomic.Pointer[error]
+	gate chan struct{} // if not nil, Err waits for it to be closed
 }
 
 func (l *late) end(err error) { l.err.Store(&err) }
 
 func (l *late) Err() error {
+	if l.gate != nil {
+		<-l.gate
+	}
 	if err := l.err.Load(); err != nil {
 		return *err
 	}
@@ -237,6 +241,38 @@ func TestGathersWhileAllSlotsAreBusy(t *testing.T) {
 }
 
 var waits = regexp.MustCompile(` \[.*?\]`)
+
+// On one CPU nobody could come to wait while others run, if who finds a slot free let nobody past.
+func TestBatchesFormOnOneCPU(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for range 100 { // once in a while the scheduler lets nobody past
+		together := false
+		drive(t, 2, Options{}, func(p *puppet) {
+			a := p.do(p.Context(), "k", 1, "a")
+			r := p.runs("a")
+			both := make(chan error, 2)
+			for _, item := range []string{"b", "c"} {
+				go func() { both <- p.Do(p.Context(), "k", 1, item) }()
+			}
+			synctest.Wait()
+			joined := <-p.began
+			together = len(joined.items) == 2
+			joined.ends(nil)
+			r.ends(nil)
+			p.returned(a, nil)
+			if !together {
+				(<-p.began).ends(nil)
+			}
+			if err := errors.Join(<-both, <-both); err != nil {
+				p.Error(err)
+			}
+		})
+		if together {
+			return
+		}
+	}
+	t.Error("no two items were ever run together")
+}
 
 // What waits while the only slot is busy, and in which batches it is run.
 func TestBatches(t *testing.T) {
@@ -425,6 +461,7 @@ func TestQueueIsBounded(t *testing.T) {
 		// What exceeds the bound all by itself may wait, but nothing behind it.
 		e := p.do(p.Context(), "k", 1<<62, "e")
 		p.returned(p.do(p.Context(), "k", 1, "behind"), ErrQueueFull)
+		p.returned(p.do(p.Context(), "k", 1<<62, "overflow"), ErrQueueFull)
 		r.ends(nil)
 		p.returned(d, nil)
 		p.runs("e").ends(nil)
@@ -488,6 +525,35 @@ func TestRetriesUseAllSlots(t *testing.T) {
 		y.ends(nil)
 		p.returned(a, nil)
 		p.returned(b, nil)
+	})
+}
+
+func TestRetriesAreTakenAlongByNobody(t *testing.T) {
+	drive(t, 2, Options{}, func(p *puppet) {
+		first, second := p.do(p.Context(), "k", 1, "first"), p.do(p.Context(), "k", 1, "second")
+		r1, r2 := p.runs("first"), p.runs("second")
+		a, b := p.do(p.Context(), "k", 1, "a"), p.do(p.Context(), "k", 1, "b")
+		r1.ends(nil)
+		p.returned(first, nil)
+		r1 = p.runs("a b")
+		// c is given the other slot, and d along with it, and leaves after b has come to be retried:
+		// then d stands before b.
+		leader := &late{Context: p.Context()}
+		c, d := p.do(leader, "k", 1, "c"), p.do(p.Context(), "k", 1, "d")
+		leader.end(context.Canceled)
+		leader.gate = make(chan struct{})
+		r2.ends(nil)
+		p.returned(second, nil)
+		r1.ends(errors.New("bad"))
+		r1 = p.runs("a")
+		close(leader.gate)
+		p.returned(c, context.Canceled)
+		p.runs("d").ends(nil)
+		p.returned(d, nil)
+		p.runs("b").ends(nil)
+		p.returned(b, nil)
+		r1.ends(nil)
+		p.returned(a, nil)
 	})
 }
 
@@ -625,8 +691,22 @@ func TestDelayWhileAllSlotsAreBusy(t *testing.T) {
 	})
 }
 
-func TestDelayOfThoseWhoseLeaderLeft(t *testing.T) {
+func TestRetriesAreNotDelayed(t *testing.T) {
 	drive(t, 1, Options{Delay: 10 * time.Millisecond}, func(p *puppet) {
+		a := p.do(p.Context(), "k", 1, "a")
+		p.passes(9 * time.Millisecond)
+		b := p.do(p.Context(), "k", 1, "b")
+		p.passes(time.Millisecond)
+		p.runs("a b").ends(errors.New("bad"))
+		p.runs("a").ends(nil)
+		p.returned(a, nil)
+		p.runs("b").ends(nil)
+		p.returned(b, nil)
+	})
+}
+
+func TestDelayOfThoseWhoseLeaderLeft(t *testing.T) {
+	drive(t, 1, Options{Delay: 10 * time.Millisecond, MaxRows: 4}, func(p *puppet) {
 		leader := &late{Context: p.Context()}
 		a := p.do(leader, "k", 1, "a")
 		p.passes(4 * time.Millisecond)
@@ -638,6 +718,20 @@ func TestDelayOfThoseWhoseLeaderLeft(t *testing.T) {
 		p.passes(4 * time.Millisecond)
 		p.runs("b").ends(nil)
 		p.returned(b, nil)
+
+		// Those who are left may fill a batch with one for which there was no room.
+		leader = &late{Context: p.Context(), gate: make(chan struct{})}
+		close(leader.gate)
+		c := p.do(leader, "k", 1, "c")
+		leader.gate = make(chan struct{})
+		d := p.do(p.Context(), "k", 3, "d")
+		e := p.do(p.Context(), "k", 1, "e")
+		leader.end(context.Canceled)
+		close(leader.gate)
+		p.returned(c, context.Canceled)
+		p.runs("d e").ends(nil)
+		p.returned(d, nil)
+		p.returned(e, nil)
 	})
 }
 

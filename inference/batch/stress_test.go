@@ -41,7 +41,7 @@ func TestEachCallerGetsItsOwn(t *testing.T) {
 }
 
 func eachGetsItsOwn(t *testing.T, slots int, o Options) {
-	const callers, calls, keys = 64, 200, 3
+	const callers, calls, keys = 64, 100, 3
 	var running atomic.Int32
 	var reached, ran, rejected, told atomic.Int64
 	o.Ran = func(r Run) {
