@@ -1,22 +1,20 @@
-package batch_test
+package batch
 
 import (
 	"context"
 	"fmt"
 	"math"
 	"sync"
-
-	"footballprediction/inference/batch"
 )
 
 func Example() {
 	type request struct{ in, out float64 } // each caller's memory, filled by the run
-	roots, err := batch.New[string](2, func(requests []*request) error {
+	roots, err := New[string](2, func(requests []*request) error {
 		for _, r := range requests {
 			r.out = math.Sqrt(r.in)
 		}
 		return nil
-	}, batch.Options{MaxRows: 32})
+	}, Options{MaxRows: 32})
 	if err != nil {
 		panic(err)
 	}
