@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"footballprediction/inference/batch"
 )
 
 // load brings one version on its way, and makes it available or Failed. It returns an error only
@@ -55,8 +57,12 @@ func (r *Registry) prepare(ctx context.Context, v *versionRecord, dir string) (m
 	if err != nil {
 		return nil, nil, err
 	}
-	if m, err = r.opener.Open(ctx, dir); err != nil {
+	opened, err := r.opener.Open(ctx, dir)
+	if err != nil {
 		return nil, nil, err
+	}
+	if m, err = newBatched(opened, batch.Options{}); err != nil {
+		return nil, nil, errors.Join(err, opened.Close())
 	}
 	defer func() {
 		if err != nil {

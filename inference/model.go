@@ -13,6 +13,8 @@ var (
 	ErrVersionUnknown = errors.New("model version unknown")
 	// ErrNotReady: the model is known, and no version of it can serve now.
 	ErrNotReady = errors.New("model not ready")
+	// ErrQueueFull: the model is busy, and as many requests wait for it as may.
+	ErrQueueFull = errors.New("queue full")
 	// ErrModelFailed: the model ran and failed.
 	ErrModelFailed = errors.New("model failed")
 	// ErrTensorUnknown, ErrTensorDataType, ErrTensorShape, ErrTensorSize and ErrTensorValue: what was

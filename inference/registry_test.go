@@ -99,12 +99,12 @@ func TestReleaseClosesWhatIsWantedNoLonger(t *testing.T) {
 		}
 		first.Release()
 		synctest.Wait()
-		if second.Model().(*puppet).closed.Load() {
+		if second.Model().(*batched).Model.(*puppet).closed.Load() {
 			t.Error("closed while it is held")
 		}
 		second.Release()
 		synctest.Wait()
-		if !second.Model().(*puppet).closed.Load() {
+		if !second.Model().(*batched).Model.(*puppet).closed.Load() {
 			t.Error("not closed after its last handle")
 		}
 		if got, want := states(r, "m"), "1:END -> "; got != want {
@@ -218,7 +218,7 @@ func TestClose(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if !h.Model().(*puppet).closed.Load() {
+	if !h.Model().(*batched).Model.(*puppet).closed.Load() {
 		t.Error("the model is still open")
 	}
 	if err := r.Poll(t.Context()); !errors.Is(err, errClosed) {

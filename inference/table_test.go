@@ -72,7 +72,7 @@ func TestSwapsUnderLoad(t *testing.T) {
 					return
 				}
 				err = h.Run(t.Context(), inputs, outputs)
-				got, want := ElementsOf[float32](outputs[0].Data)[0], 10+h.Model().(*puppet).plus
+				got, want := ElementsOf[float32](outputs[0].Data)[0], 10+h.Model().(*batched).Model.(*puppet).plus
 				h.Release()
 				if err != nil || got != want {
 					t.Errorf("got %v, want %v: %v", got, want, err)

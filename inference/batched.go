@@ -1,0 +1,190 @@
+package inference
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"footballprediction/inference/batch"
+)
+
+// batched is a Model whose concurrent Runs share executions of another while that is busy. It
+// belongs to one version, so that no execution mixes versions.
+type batched struct {
+	Model
+	batcher *batch.Batcher[batchKey, *request]
+	merges  sync.Pool // of *merge
+
+	// rowwise: all first dimensions are open, so that requests can be told apart by rows. It turns
+	// false when the first dimension of an output has not been that of the inputs after all.
+	rowwise atomic.Bool
+	tickets atomic.Uint64
+}
+
+// batchKey is what requests of one execution have in common.
+type batchKey struct {
+	outputs uint64 // the outputs that are wanted, a bit each
+	shapes  string // what is open in the inputs' shapes beside the rows
+	ticket  uint64 // not 0 for a request that must be run alone
+}
+
+// request is one Run.
+type request struct {
+	inputs, outputs []Tensor
+	rows            int64
+}
+
+// outputsMax is how many outputs a model may have whose requests share executions.
+const outputsMax = 64
+
+var requests = sync.Pool{New: func() any { return new(request) }}
+
+// newBatched takes the model over.
+func newBatched(m Model, options batch.Options) (*batched, error) {
+	b := &batched{Model: m}
+	b.merges.New = func() any { return new(merge) }
+	b.rowwise.Store(len(m.Outputs()) <= outputsMax && countsRows(m.Inputs()) && countsRows(m.Outputs()))
+	var err error
+	b.batcher, err = batch.New[batchKey](m.Concurrency(), b.execute, options)
+	return b, err
+}
+
+func countsRows(specs []TensorSpec) bool {
+	for _, spec := range specs {
+		if len(spec.Shape) == 0 || spec.Shape[0] != -1 {
+			return false
+		}
+	}
+	return len(specs) > 0
+}
+
+// Run implements Model. A request is checked before it joins others, so that it can only fail alone.
+func (b *batched) Run(ctx context.Context, inputs, outputs []Tensor) error {
+	rows, err := CheckInputs(b.Inputs(), inputs)
+	if err != nil {
+		return err
+	}
+	if err := CheckOutputs(b.Outputs(), outputs); err != nil {
+		return err
+	}
+	r := requests.Get().(*request)
+	r.inputs, r.outputs, r.rows = inputs, outputs, rows
+	err = b.batcher.Do(ctx, b.key(r), int(rows), r)
+	*r = request{}
+	requests.Put(r)
+	switch {
+	case errors.Is(err, batch.ErrQueueFull):
+		return fmt.Errorf("%w: %w", ErrQueueFull, err)
+	case errors.Is(err, batch.ErrClosed):
+		return fmt.Errorf("%w: %w", ErrNotReady, err)
+	}
+	return err
+}
+
+func (b *batched) key(r *request) batchKey {
+	if !b.rowwise.Load() {
+		return batchKey{ticket: b.tickets.Add(1)}
+	}
+	var key batchKey
+	for i, spec := range b.Outputs() {
+		if Find(r.outputs, spec.Name, i) != nil {
+			key.outputs |= 1 << i
+		}
+	}
+	for i, spec := range b.Inputs() {
+		for j, open := range spec.Shape {
+			if j > 0 && open < 0 {
+				key.shapes += strconv.FormatInt(Find(r.inputs, spec.Name, i).Shape[j], 10) + ","
+			}
+		}
+	}
+	return key
+}
+
+// errNotRows makes the batcher run the requests of an execution one by one.
+var errNotRows = errors.New("the first dimension of the outputs is not that of the inputs")
+
+// execute runs requests of one key together.
+func (b *batched) execute(all []*request) error {
+	if len(all) == 1 {
+		return b.Model.Run(context.Background(), all[0].inputs, all[0].outputs)
+	}
+	m := b.merges.Get().(*merge)
+	defer b.merges.Put(m)
+	m.join(b.Inputs(), all)
+	if err := b.Model.Run(context.Background(), m.inputs, m.outputs); err != nil {
+		return err
+	}
+	if !m.split(all) {
+		b.rowwise.Store(false)
+		return errNotRows
+	}
+	return nil
+}
+
+// Close implements Model.
+func (b *batched) Close() error {
+	return errors.Join(b.batcher.Close(context.Background()), b.Model.Close()) // nothing runs, so it does not wait
+}
+
+// merge is the memory of an execution of several requests.
+type merge struct {
+	inputs, outputs []Tensor
+	rows            int64
+}
+
+// join puts the rows of all requests behind one another.
+func (m *merge) join(specs []TensorSpec, all []*request) {
+	m.rows = 0
+	for _, r := range all {
+		m.rows += r.rows
+	}
+	m.inputs = resize(m.inputs, len(specs))
+	for i := range specs {
+		in := &m.inputs[i]
+		first := Find(all[0].inputs, specs[i].Name, i)
+		in.Name, in.Type = first.Name, first.Type
+		in.Shape = append(append(in.Shape[:0], m.rows), first.Shape[1:]...)
+		in.Data = in.Data[:0]
+		for _, r := range all {
+			in.Data = append(in.Data, Find(r.inputs, in.Name, i).Data...)
+		}
+	}
+	m.outputs = resize(m.outputs, len(all[0].outputs))
+	for i := range m.outputs {
+		m.outputs[i].Name = all[0].outputs[i].Name
+	}
+}
+
+// split gives every request its rows of the outputs; false where these are no rows.
+func (m *merge) split(all []*request) bool {
+	for i := range m.outputs {
+		if shape := m.outputs[i].Shape; len(shape) == 0 || shape[0] != m.rows {
+			return false
+		}
+	}
+	for i := range m.outputs {
+		got := &m.outputs[i]
+		size := int64(len(got.Data)) / m.rows
+		from := int64(0)
+		for _, r := range all {
+			out := Find(r.outputs, got.Name, i)
+			out.Type = got.Type
+			out.Shape = append(append(out.Shape[:0], r.rows), got.Shape[1:]...)
+			out.Data = append(out.Data[:0], got.Data[from:from+r.rows*size]...)
+			from += r.rows * size
+		}
+	}
+	return true
+}
+
+// resize returns n tensors, with the memory of those that were there.
+func resize(tensors []Tensor, n int) []Tensor {
+	if n <= cap(tensors) {
+		return tensors[:n]
+	}
+	return append(tensors[:cap(tensors)], make([]Tensor, n-cap(tensors))...)
+}
