@@ -1,7 +1,6 @@
 package serving
 
 import (
-	"math"
 	"time"
 
 	"google.golang.org/grpc"
@@ -27,7 +26,6 @@ func newGRPC(p *policy, procedures []procedure) *grpc.Server {
 		grpc.StreamInterceptor(p.grpcStream),
 		grpc.ForceServerCodecV2(newBinaryCodec()),
 		grpc.MaxRecvMsgSize(maxTransportBytes),
-		grpc.MaxSendMsgSize(math.MaxInt32),
 		//nolint:staticcheck // The way that replaces it is global to the process: it would bind its clients too.
 		grpc.RPCDecompressor(grpcGzip{}),
 		grpc.MaxConcurrentStreams(maxConcurrentStreams),

@@ -17,6 +17,8 @@ func pageSize(asked int32) int {
 	return int(asked)
 }
 
+var tokens = base64.RawURLEncoding.Strict()
+
 // A listing is a list with its filters. Its page tokens continue that list only: they hold the key
 // of the last item behind a checksum over listing and key.
 type listing []string
@@ -26,7 +28,7 @@ func (l listing) token(after string) string {
 	if after == "" {
 		return ""
 	}
-	return base64.RawURLEncoding.EncodeToString(append(binary.BigEndian.AppendUint64(nil, l.sum(after)), after...))
+	return tokens.EncodeToString(append(binary.BigEndian.AppendUint64(nil, l.sum(after)), after...))
 }
 
 // after returns the key that a token holds; empty for an empty token.
@@ -34,7 +36,7 @@ func (l listing) after(token string) (string, error) {
 	if token == "" {
 		return "", nil
 	}
-	data, err := base64.RawURLEncoding.DecodeString(token)
+	data, err := tokens.DecodeString(token)
 	if err == nil && len(data) > 8 && binary.BigEndian.Uint64(data) == l.sum(string(data[8:])) {
 		return string(data[8:]), nil
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -16,6 +17,10 @@ import (
 
 // DrainTimeoutDefault is how long a Server waits for accepted calls when it shuts down.
 const DrainTimeoutDefault = 20 * time.Second
+
+// lingerTime is how long HTTP/1.1 connections may still send a request when the server shuts down,
+// unless all are closed before: see Server.linger.
+const lingerTime = 500 * time.Millisecond
 
 // Listeners are what a Server listens on. It closes them.
 type Listeners struct {
@@ -40,6 +45,7 @@ type Server struct {
 	logger       *slog.Logger
 	drainTimeout time.Duration
 	draining     chan struct{}
+	conns        atomic.Int64 // open on the public HTTP port
 }
 
 // NewServer returns a Server that waits for Run.
@@ -54,7 +60,8 @@ func NewServer(service *Service, logger *slog.Logger, options ServerOptions) *Se
 	policy := &policy{roles: rolesOf(procedures), rules: service.rules, logger: logger, now: service.now}
 
 	s.grpc = newGRPC(policy, procedures)
-	s.http = newHTTPServer(newHTTP(policy, procedures, health), logger)
+	s.http = newHTTPServer(s.closing(newHTTP(policy, procedures, health)), logger)
+	s.http.ConnState = s.count
 	s.operator = newHTTPServer(newOperator(health), logger)
 	return s
 }
@@ -96,9 +103,9 @@ func newHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
 // accepted call has been answered. It returns nil where that was so, and is called once.
 func (s *Server) Run(ctx context.Context, on Listeners) error {
 	failed := make(chan error, 3)
-	go func() { failed <- unlessClosed("serve HTTP", s.http.Serve(on.HTTP)) }()
-	go func() { failed <- unlessClosed("serve gRPC", s.grpc.Serve(on.GRPC)) }()
-	go func() { failed <- unlessClosed("serve operators", s.operator.Serve(on.Operator)) }()
+	go func() { failed <- s.unlessDraining("serve HTTP", s.http.Serve(on.HTTP)) }()
+	go func() { failed <- s.unlessDraining("serve gRPC", s.grpc.Serve(on.GRPC)) }()
+	go func() { failed <- s.unlessDraining("serve operators", s.operator.Serve(on.Operator)) }()
 	s.logger.InfoContext(ctx, "serving", slog.String("http", on.HTTP.Addr().String()),
 		slog.String("grpc", on.GRPC.Addr().String()), slog.String("operators", on.Operator.Addr().String()))
 
@@ -109,7 +116,7 @@ func (s *Server) Run(ctx context.Context, on Listeners) error {
 	case err = <-failed:
 		running--
 	}
-	err = errors.Join(err, s.drain(context.WithoutCancel(ctx)))
+	err = errors.Join(err, s.drain(context.WithoutCancel(ctx), on.HTTP))
 	for range running {
 		err = errors.Join(err, <-failed)
 	}
@@ -117,7 +124,7 @@ func (s *Server) Run(ctx context.Context, on Listeners) error {
 }
 
 // drain shuts the public ports down, and then the operators', who watch.
-func (s *Server) drain(ctx context.Context) error {
+func (s *Server) drain(ctx context.Context, public net.Listener) error {
 	s.logger.InfoContext(ctx, "draining", slog.Duration("timeout", s.drainTimeout))
 	close(s.draining)
 	ctx, cancel := context.WithTimeout(ctx, s.drainTimeout)
@@ -128,7 +135,8 @@ func (s *Server) drain(ctx context.Context) error {
 		defer close(grpcDone)
 		s.grpc.GracefulStop()
 	}()
-	err := shutdown(ctx, "HTTP", s.http)
+	err := s.linger(ctx, public)
+	err = errors.Join(err, shutdown(ctx, "HTTP", s.http))
 	select {
 	case <-grpcDone:
 	case <-ctx.Done():
@@ -139,18 +147,71 @@ func (s *Server) drain(ctx context.Context) error {
 	return errors.Join(err, shutdown(ctx, "operators", s.operator))
 }
 
+// linger accepts no more connections and waits until those that are open are closed, for a while.
+// Only in an answer can HTTP/1.1 say that a connection takes no more requests; one that net/http
+// closes as idle may at that moment carry the next request, which would then be lost.
+func (s *Server) linger(ctx context.Context, public net.Listener) error {
+	if err := public.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("stop accepting HTTP: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, lingerTime)
+	defer cancel()
+	tick := time.NewTicker(lingerTime / 100)
+	defer tick.Stop()
+	for s.conns.Load() > 0 {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// closing makes every answer of HTTP/1.1 the last of its connection once the server drains.
+func (s *Server) closing(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor == 1 {
+			select {
+			case <-s.draining:
+				w.Header().Set("Connection", "close")
+			default:
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// count keeps the number of open connections.
+func (s *Server) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.conns.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		s.conns.Add(-1)
+	case http.StateActive, http.StateIdle:
+	}
+}
+
 // shutdown waits until a server is idle; calls that outlast ctx are cut off.
 func shutdown(ctx context.Context, what string, server *http.Server) error {
-	if err := server.Shutdown(ctx); err != nil {
+	if err := server.Shutdown(ctx); err != nil && !errors.Is(err, net.ErrClosed) { // its listener may be closed already
 		return errors.Join(fmt.Errorf("drain %s: %w", what, err), server.Close())
 	}
 	return nil
 }
 
-// unlessClosed says what failed; to have been shut down is no failure.
-func unlessClosed(what string, err error) error {
-	if err == nil || errors.Is(err, http.ErrServerClosed) || errors.Is(err, grpc.ErrServerStopped) {
-		return nil
+// unlessDraining says what failed; once the server drains, its listeners are meant to be closed.
+func (s *Server) unlessDraining(what string, err error) error {
+	select {
+	case <-s.draining:
+		if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) || errors.Is(err, grpc.ErrServerStopped) {
+			return nil
+		}
+	default:
+	}
+	if err == nil {
+		return nil // grpc-go's way to say that it was stopped
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }

@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -358,5 +359,49 @@ func TestRunFailsWithAListener(t *testing.T) {
 	err := NewServer(service, logger, ServerOptions{}).Run(t.Context(), on)
 	if err == nil || !strings.Contains(err.Error(), "serve gRPC") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// HTTP/1.1 connections that are open when the server is told to stop can bring one more request:
+// its answer is whole and says that it is the last.
+func TestDrainAnswersOpenConnections(t *testing.T) {
+	s := newWorld().serve(t, ServerOptions{})
+	conn, err := net.Dial("tcp", s.http)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	reader := bufio.NewReader(conn)
+	get := func() *http.Response {
+		t.Helper()
+		if _, err := io.WriteString(conn, "GET /data/teams HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.ReadResponse(reader, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, response.Body); err != nil {
+			t.Fatal(err)
+		}
+		if err := response.Body.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return response
+	}
+	if response := get(); response.StatusCode != http.StatusOK || response.Close {
+		t.Errorf("before: got %s, close %t", response.Status, response.Close)
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.stop() }()
+	waitUntilRefused(t, s.http)
+	if response := get(); response.StatusCode != http.StatusOK || !response.Close {
+		t.Errorf("while draining: got %s, close %t", response.Status, response.Close)
+	}
+	if _, err := reader.ReadByte(); !errors.Is(err, io.EOF) {
+		t.Errorf("afterwards: %v", err)
+	}
+	if err := <-stopped; err != nil {
+		t.Errorf("run: %v", err)
 	}
 }
