@@ -29,7 +29,7 @@ const errorDomain = "footballprediction"
 // Reason says exactly what was wrong; clients may rely on it.
 type Reason string
 
-// The reasons, as docs of the wire contract list them.
+// The reasons of the wire contract.
 const (
 	TeamUnknown         Reason = "TEAM_UNKNOWN"
 	MatchUnknown        Reason = "MATCH_UNKNOWN"
