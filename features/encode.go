@@ -1,0 +1,178 @@
+package features
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// The packed form is how vectors and states are kept outside of the process. All numbers are little-endian:
+//
+//	8 bytes    the first bytes of the schema's hash
+//	1 byte     kind: vector, team or league
+//	1 byte     flags, by kind
+//	4 bytes    as-of, days since 1970-01-01
+//	…          the body: float32 values of a vector; text and float64 numbers of a state
+//	4 bytes    CRC-32C of all before it
+//
+// Text is preceded by its length as a uvarint. States keep every float64 bit, so that a vector
+// compared from packed states equals one compared from the originals bit by bit.
+
+// Why a packed value cannot be used, told apart with errors.Is.
+var (
+	// ErrForeignSchema: the value was packed by a program with another feature schema.
+	ErrForeignSchema = errors.New("packed by another feature schema")
+	// ErrCorrupt: the value is cut short, changed, or not of the kind that was asked for.
+	ErrCorrupt = errors.New("packed value corrupt")
+)
+
+// MaxPacked bounds the bytes of a packed value; a longer one is corrupt.
+const MaxPacked = 1 << 16
+
+// Kinds of packed values.
+const (
+	kindVector = 'V'
+	kindTeam   = 'T'
+	kindLeague = 'L'
+)
+
+// Flags of a vector, then those of a league.
+const (
+	flagUnlinked byte = 1
+
+	flagEntrants     byte = 1
+	flagNextEntrants byte = 2
+)
+
+// PackVector appends the packed vector to b. Only Values, AsOf and Unlinked are kept.
+func PackVector(b []byte, v *Vector) []byte {
+	var flags byte
+	if v.Unlinked {
+		flags = flagUnlinked
+	}
+	start := len(b)
+	b = packHeader(b, kindVector, flags, v.AsOf)
+	for _, value := range v.Values {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(value))
+	}
+	return packChecksum(b, start)
+}
+
+// UnpackVector reads a packed vector into v, reusing the capacity of its Values. On an error,
+// ErrForeignSchema or ErrCorrupt, v has no Values.
+func UnpackVector(packed string, v *Vector) error {
+	values := v.Values[:0]
+	*v = Vector{Values: values}
+	r, err := unpack(packed, kindVector)
+	if err != nil {
+		return err
+	}
+	if got, want := len(r.bytes)-r.at, 4*len(schema.Features); got != want {
+		return fmt.Errorf("%w: expected %d bytes of values, got %d", ErrCorrupt, want, got)
+	}
+	for at := r.at; at < len(r.bytes); at += 4 {
+		bits := binary.LittleEndian.Uint32(r.bytes[at:])
+		if bits&0x7f800000 == 0x7f800000 {
+			return fmt.Errorf("%w: value %d is not finite", ErrCorrupt, len(values))
+		}
+		values = append(values, math.Float32frombits(bits))
+	}
+	v.Values, v.AsOf, v.Unlinked = values, r.asOf, r.flags&flagUnlinked != 0
+	return nil
+}
+
+// PackTeamState appends the packed state to b. All is kept but the team's aliases, which are no
+// part of its strength.
+func PackTeamState(b []byte, t *TeamState) []byte {
+	start := len(b)
+	b = packHeader(b, kindTeam, 0, t.AsOf)
+	for _, text := range []string{t.Team.ID, t.Team.Name, t.Team.Country, t.Team.Competition} {
+		b = packText(b, text)
+	}
+	b = binary.AppendUvarint(b, uint64(len(t.Spells)))
+	for i := range t.Spells {
+		s := &t.Spells[i]
+		b = packText(b, s.Competition)
+		b = packText(b, s.Season)
+		b = binary.AppendUvarint(b, uint64(s.Tier))
+		b = binary.LittleEndian.AppendUint32(b, uint32(s.AsOf))
+		b = append(b, 0)
+		if s.Newcomer {
+			b[len(b)-1] = 1
+		}
+		b = packNumbers(b, s.Ratings[:])
+	}
+	return packChecksum(b, start)
+}
+
+// UnpackTeamState reads a packed state into t, reusing the capacity of its Spells. The texts of t
+// are parts of packed. On an error, ErrForeignSchema or ErrCorrupt, t is undefined.
+func UnpackTeamState(packed string, t *TeamState) error {
+	r, err := unpack(packed, kindTeam)
+	if err != nil {
+		return err
+	}
+	*t = TeamState{AsOf: r.asOf, Spells: t.Spells[:0]}
+	for _, text := range []*string{&t.Team.ID, &t.Team.Name, &t.Team.Country, &t.Team.Competition} {
+		*text = r.text()
+	}
+	for n := r.uvarint(); n > 0 && !r.short; n-- {
+		t.Spells = append(t.Spells, Spell{})
+		s := &t.Spells[len(t.Spells)-1]
+		s.Competition, s.Season = r.text(), r.text()
+		s.Tier = int(r.uvarint())
+		s.AsOf = Date(r.uint32())
+		s.Newcomer = r.byte() != 0
+		r.numbers(s.Ratings[:])
+	}
+	return r.end()
+}
+
+// PackLeagueState appends the packed state to b. All is kept but the table, which no vector reads.
+func PackLeagueState(b []byte, l *LeagueState) []byte {
+	var flags byte
+	if l.Entrants != nil {
+		flags |= flagEntrants
+	}
+	if l.NextEntrants != nil {
+		flags |= flagNextEntrants
+	}
+	start := len(b)
+	b = packHeader(b, kindLeague, flags, l.AsOf)
+	for _, text := range []string{l.Competition.Code, l.Competition.Name, l.Competition.Country, l.Competition.Season, l.Previous} {
+		b = packText(b, text)
+	}
+	b = binary.AppendUvarint(b, uint64(l.Competition.Tier))
+	for i := range l.Means {
+		b = packNumbers(b, l.Means[i][:])
+	}
+	for _, e := range []*Entrants{l.Entrants, l.NextEntrants} {
+		if e != nil {
+			b = packNumbers(b, e.FromBelow[:])
+			b = packNumbers(b, e.FromAbove[:])
+		}
+	}
+	return packChecksum(b, start)
+}
+
+// UnpackLeagueState reads a packed state into l, reusing its Entrants. The texts of l are parts of
+// packed. On an error, ErrForeignSchema or ErrCorrupt, l is undefined.
+func UnpackLeagueState(packed string, l *LeagueState) error {
+	r, err := unpack(packed, kindLeague)
+	if err != nil {
+		return err
+	}
+	entrants, next := l.Entrants, l.NextEntrants
+	*l = LeagueState{AsOf: r.asOf}
+	for _, text := range []*string{&l.Competition.Code, &l.Competition.Name, &l.Competition.Country, &l.Competition.Season, &l.Previous} {
+		*text = r.text()
+	}
+	l.Competition.Tier = int(r.uvarint())
+	for i := range l.Means {
+		r.numbers(l.Means[i][:])
+	}
+	l.Entrants = r.entrants(flagEntrants, entrants)
+	l.NextEntrants = r.entrants(flagNextEntrants, next)
+	return r.end()
+}
