@@ -31,6 +31,7 @@ func (s *Service) BatchPredict(ctx context.Context, request *pb.BatchPredictRequ
 	if err := s.compute(ctx, w); err != nil {
 		return nil, err
 	}
+	watch := s.telemetry.stopwatch(ctx)
 	now := s.now()
 	all := make([]struct {
 		answer answer
@@ -51,6 +52,7 @@ func (s *Service) BatchPredict(ctx context.Context, request *pb.BatchPredictRequ
 		one.chosen.Prediction = &one.answer.prediction
 		one.result.Result = &one.chosen
 	}
+	watch.lap(stageAnswer)
 	return &pb.BatchPredictResponse{Results: results}, nil
 }
 

@@ -29,7 +29,7 @@ func BenchmarkPredictUnderPolicy(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		in := &inbound{message: pairing("Arsenal", "Chelsea")}
-		if _, err := p.unary(context.Background(), procedure.name, in, procedure.answer); err != nil {
+		if _, err := p.unary(context.Background(), call{system: systemGRPC, procedure: procedure.name}, in, procedure.answer); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -8,8 +8,11 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -42,23 +45,25 @@ var local = Principal{Name: "local", Role: Viewer}
 // policy is what every call goes through, whatever its transport: recovery, authorisation,
 // validation, error mapping, logging. It is safe for concurrent use.
 type policy struct {
-	roles  map[string]Role // by procedure; what is not in it is denied
-	rules  rules
-	logger *slog.Logger
-	now    func() time.Time
+	roles     map[string]Role // by procedure; what is not in it is denied
+	rules     rules
+	logger    *slog.Logger
+	now       func() time.Time
+	telemetry *Telemetry
 }
 
-// unary answers a unary call of a procedure, "/package.Service/Method". An *inbound request is
-// unpacked for next. An error returned is an *Error.
-func (p *policy) unary(ctx context.Context, procedure string, request any, next func(context.Context, any) (any, error)) (response any, err error) {
+// unary answers a unary call. An *inbound request is unpacked for next. An error returned is an
+// *Error.
+func (p *policy) unary(ctx context.Context, c call, request any, next func(context.Context, any) (any, error)) (response any, err error) {
 	started := p.now()
+	ctx, span := p.telemetry.begin(ctx, &c)
 	defer func() {
 		if r := recover(); r != nil {
 			response, err = nil, panicked(r)
 		}
-		err = p.finish(ctx, procedure, started, err)
+		err = p.finish(ctx, &c, span, started, err)
 	}()
-	if err := p.authorise(procedure); err != nil {
+	if err := p.authorise(c.procedure); err != nil {
 		return nil, err
 	}
 	if in, ok := request.(*inbound); ok {
@@ -76,15 +81,16 @@ func (p *policy) unary(ctx context.Context, procedure string, request any, next 
 }
 
 // stream answers a streaming call. An error returned is an *Error.
-func (p *policy) stream(ctx context.Context, procedure string, next func() error) (err error) {
+func (p *policy) stream(ctx context.Context, c call, next func() error) (err error) {
 	started := p.now()
+	ctx, span := p.telemetry.begin(ctx, &c)
 	defer func() {
 		if r := recover(); r != nil {
 			err = panicked(r)
 		}
-		err = p.finish(ctx, procedure, started, err)
+		err = p.finish(ctx, &c, span, started, err)
 	}()
-	if err := p.authorise(procedure); err != nil {
+	if err := p.authorise(c.procedure); err != nil {
 		return err
 	}
 	return next()
@@ -101,22 +107,25 @@ func (p *policy) authorise(procedure string) error {
 	return nil
 }
 
-// finish maps the error and writes the call's one log line.
-func (p *policy) finish(ctx context.Context, procedure string, started time.Time, err error) error {
+// finish maps the error, records the call and writes its one log line.
+func (p *policy) finish(ctx context.Context, c *call, span trace.Span, started time.Time, err error) error {
+	duration := p.now().Sub(started)
 	if err == nil {
+		p.telemetry.end(ctx, c, span, codes.OK, duration)
 		if p.logger.Enabled(ctx, slog.LevelDebug) {
 			p.logger.LogAttrs(ctx, slog.LevelDebug, "call answered",
-				slog.String("procedure", procedure), slog.Duration("duration", p.now().Sub(started)))
+				slog.String("procedure", c.procedure), slog.Duration("duration", duration))
 		}
 		return nil
 	}
 	e := explain(err)
+	p.telemetry.end(ctx, c, span, e.Code, duration)
 	level := slog.LevelInfo
 	if e.Code == codes.Internal {
 		level = slog.LevelError
 	}
 	p.logger.LogAttrs(ctx, level, "call failed",
-		slog.String("procedure", procedure), slog.Duration("duration", p.now().Sub(started)), slog.Any("error", e))
+		slog.String("procedure", c.procedure), slog.Duration("duration", duration), slog.Any("error", e))
 	return e
 }
 
@@ -127,12 +136,39 @@ func panicked(value any) error {
 
 // grpcUnary and grpcStream are the policy as grpc-go's interceptors.
 func (p *policy) grpcUnary(ctx context.Context, request any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	return p.unary(ctx, info.FullMethod, request, next)
+	return p.unary(ctx, p.call(ctx, info.FullMethod), request, next)
 }
 
 func (p *policy) grpcStream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	return p.stream(stream.Context(), info.FullMethod, func() error { return next(service, stream) })
+	ctx := stream.Context()
+	return p.stream(ctx, p.call(ctx, info.FullMethod), func() error { return next(service, stream) })
 }
+
+// call is a call on grpc-go's transport.
+func (p *policy) call(ctx context.Context, procedure string) call {
+	c := call{system: systemGRPC, procedure: procedure}
+	if p.telemetry.traces() {
+		c.header = incoming{ctx}
+	}
+	return c
+}
+
+// incoming is the metadata of a gRPC call as a carrier of trace context, which is only read.
+type incoming struct{ ctx context.Context }
+
+// Get implements propagation.TextMapCarrier.
+func (i incoming) Get(key string) string {
+	if values := metadata.ValueFromIncomingContext(i.ctx, key); len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+// Set implements propagation.TextMapCarrier.
+func (incoming) Set(string, string) {}
+
+// Keys implements propagation.TextMapCarrier.
+func (incoming) Keys() []string { return nil }
 
 // connectInterceptor is the policy as Connect's interceptor.
 type connectInterceptor struct{ policy *policy }
@@ -140,7 +176,7 @@ type connectInterceptor struct{ policy *policy }
 // WrapUnary implements connect.Interceptor.
 func (c connectInterceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, request connect.AnyRequest) (connect.AnyResponse, error) {
-		response, err := c.policy.unary(ctx, request.Spec().Procedure, request.Any(), func(ctx context.Context, _ any) (any, error) {
+		response, err := c.policy.unary(ctx, call{systemConnect, request.Spec().Procedure, propagation.HeaderCarrier(request.Header())}, request.Any(), func(ctx context.Context, _ any) (any, error) {
 			return next(ctx, request)
 		})
 		if err != nil {
@@ -153,7 +189,7 @@ func (c connectInterceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc 
 // WrapStreamingHandler implements connect.Interceptor.
 func (c connectInterceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
-		if err := c.policy.stream(ctx, conn.Spec().Procedure, func() error { return next(ctx, conn) }); err != nil {
+		if err := c.policy.stream(ctx, call{systemConnect, conn.Spec().Procedure, propagation.HeaderCarrier(conn.RequestHeader())}, func() error { return next(ctx, conn) }); err != nil {
 			return explain(err).connect()
 		}
 		return nil

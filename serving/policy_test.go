@@ -59,8 +59,8 @@ func TestPolicyDenies(t *testing.T) {
 		{"/x/Other", "/x/Other may not be called"},
 	} {
 		called = 0
-		_, unaryErr := p.unary(t.Context(), test.procedure, nil, answer)
-		streamErr := p.stream(t.Context(), test.procedure, func() error { called++; return nil })
+		_, unaryErr := p.unary(t.Context(), call{procedure: test.procedure}, nil, answer)
+		streamErr := p.stream(t.Context(), call{procedure: test.procedure}, func() error { called++; return nil })
 		for _, err := range []error{unaryErr, streamErr} {
 			if test.want == "" {
 				if err != nil {
@@ -93,7 +93,7 @@ func TestPanicsOverEveryTransport(t *testing.T) {
 		t.Errorf("logged %d times of %d, or without the stack", n, len(all))
 	}
 	p := &policy{roles: map[string]Role{"/x/Read": Anyone}, logger: slog.New(slog.DiscardHandler), now: func() time.Time { return today }}
-	if err := p.stream(t.Context(), "/x/Read", func() error { panic("again") }); explain(err).Code != codes.Internal {
+	if err := p.stream(t.Context(), call{procedure: "/x/Read"}, func() error { panic("again") }); explain(err).Code != codes.Internal {
 		t.Errorf("stream: got %v", err)
 	}
 }

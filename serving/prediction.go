@@ -25,6 +25,7 @@ func (s *Service) Predict(ctx context.Context, request *pb.PredictRequest) (*pb.
 	if err := s.compute(ctx, w); err != nil {
 		return nil, err
 	}
+	watch := s.telemetry.stopwatch(ctx)
 	out := new(struct {
 		response pb.PredictResponse
 		answer   answer
@@ -33,6 +34,7 @@ func (s *Service) Predict(ctx context.Context, request *pb.PredictRequest) (*pb.
 		return nil, err
 	}
 	out.response.Prediction = &out.answer.prediction
+	watch.lap(stageAnswer)
 	return &out.response, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"go.opentelemetry.io/otel/propagation"
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -68,7 +69,7 @@ func (r *route) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	if err := r.bind(in.message, request); err != nil {
 		in.err = explain(err)
 	}
-	response, err := r.policy.unary(request.Context(), r.procedure.name, in, r.procedure.answer)
+	response, err := r.policy.unary(request.Context(), call{systemREST, r.procedure.name, propagation.HeaderCarrier(request.Header)}, in, r.procedure.answer)
 	if err != nil {
 		writeError(w, explain(err))
 		return

@@ -34,6 +34,8 @@ type ServerOptions struct {
 	// DrainTimeout is how long accepted calls may take when the server shuts down; 0 means
 	// DrainTimeoutDefault.
 	DrainTimeout time.Duration
+	// Metrics answers GET /metrics on the operators' port; nil means that nothing does.
+	Metrics http.Handler
 }
 
 // A Server serves a Service on its three ports, behind one policy.
@@ -57,12 +59,13 @@ func NewServer(service *Service, logger *slog.Logger, options ServerOptions) *Se
 	procedures := service.procedures()
 	health := newHealth(service, procedures, s.draining)
 	procedures = append(procedures, health.procedures()...)
-	policy := &policy{roles: rolesOf(procedures), rules: service.rules, logger: logger, now: service.now}
+	policy := &policy{roles: rolesOf(procedures), rules: service.rules, logger: logger, now: service.now, telemetry: service.telemetry}
+	service.telemetry.prepare(policy.roles)
 
 	s.grpc = newGRPC(policy, procedures)
 	s.http = newHTTPServer(s.closing(newHTTP(policy, procedures, health)), logger)
 	s.http.ConnState = s.count
-	s.operator = newHTTPServer(newOperator(health), logger)
+	s.operator = newHTTPServer(newOperator(health, options.Metrics), logger)
 	return s
 }
 

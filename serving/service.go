@@ -17,15 +17,26 @@ import (
 
 // Service answers every RPC, without transport and policy. It is safe for concurrent use.
 type Service struct {
-	schema  features.Schema
-	models  *inference.Registry
-	matches features.MatchStore
-	vectors features.VectorStore
-	logger  *slog.Logger
-	now     func() time.Time
-	rules   rules
+	schema    features.Schema
+	models    *inference.Registry
+	matches   features.MatchStore
+	vectors   features.VectorStore
+	logger    *slog.Logger
+	now       func() time.Time
+	rules     rules
+	telemetry *Telemetry
 
 	workspaces sync.Pool
+}
+
+// ServiceOptions of a Service.
+type ServiceOptions struct {
+	// Logger is told what goes wrong; nil means that nobody is.
+	Logger *slog.Logger
+	// Now is the clock: today's date is its date in UTC. nil means time.Now.
+	Now func() time.Time
+	// Telemetry measures the service and whoever serves it; nil means that nothing is measured.
+	Telemetry *Telemetry
 }
 
 var (
@@ -35,15 +46,21 @@ var (
 	_ footballpredictionv1connect.MatchServiceHandler      = (*Service)(nil)
 )
 
-// NewService returns a Service whose vectors are of the schema. now is the clock: today's date is
-// its date in UTC.
-func NewService(schema features.Schema, models *inference.Registry, matches features.MatchStore, vectors features.VectorStore, logger *slog.Logger, now func() time.Time) (*Service, error) {
+// NewService returns a Service whose vectors are of the schema.
+func NewService(schema features.Schema, models *inference.Registry, matches features.MatchStore, vectors features.VectorStore, options ServiceOptions) (*Service, error) {
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
+	}
+	if options.Now == nil {
+		options.Now = time.Now
+	}
 	rules, err := newRules()
 	if err != nil {
 		return nil, err
 	}
 	return &Service{
-		schema: schema, models: models, matches: matches, vectors: vectors, logger: logger, now: now, rules: rules,
+		schema: schema, models: models, matches: matches, vectors: vectors, rules: rules,
+		logger: options.Logger, now: options.Now, telemetry: options.Telemetry,
 		workspaces: sync.Pool{New: func() any { return new(workspace) }},
 	}, nil
 }

@@ -88,6 +88,7 @@ func (s *Service) compute(ctx context.Context, w *workspace) error {
 	if len(w.fixtures) == 0 {
 		return nil
 	}
+	watch := s.telemetry.stopwatch(ctx)
 	w.vectors = slices.Grow(w.vectors[:0], len(w.fixtures))[:len(w.fixtures)]
 	if err := s.vectors.Vectors(ctx, w.fixtures, w.vectors); err != nil {
 		return fmt.Errorf("features of %d matches: %w", len(w.fixtures), err)
@@ -97,11 +98,13 @@ func (s *Service) compute(ctx context.Context, w *workspace) error {
 			q.err = s.enter(w, q)
 		}
 	}
+	watch.lap(stageFeatures)
 	for _, r := range w.runs {
 		if err := r.execute(ctx); err != nil {
 			return err
 		}
 	}
+	watch.lap(stageModel)
 	return nil
 }
 

@@ -139,7 +139,7 @@ func (w *world) service(t testing.TB) (*Service, *slog.Logger) {
 			t.Errorf("close registry: %v", err)
 		}
 	})
-	service, err := NewService(testSchema, registry, w, w, logger, func() time.Time { return today })
+	service, err := NewService(testSchema, registry, w, w, ServiceOptions{Logger: logger, Now: func() time.Time { return today }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -166,7 +166,7 @@ func (c Config) LogValue() slog.Value {
 // notBuilt are settings of the environment that mean something later; silence would mislead.
 func notBuilt() []string {
 	var set []string
-	for _, name := range []string{"DATABASE_URL", "REDIS_URL", "MLFLOW_TRACKING_URI", "OTEL_EXPORTER_OTLP_ENDPOINT"} {
+	for _, name := range []string{"DATABASE_URL", "REDIS_URL", "MLFLOW_TRACKING_URI"} {
 		if os.Getenv(name) != "" {
 			set = append(set, name)
 		}

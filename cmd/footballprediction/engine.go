@@ -21,18 +21,29 @@ type engine struct {
 	service  *serving.Service
 }
 
+// parts are what an engine is made of.
+type parts struct {
+	models    inference.Source
+	interval  time.Duration // between looks at models
+	state     string        // folder
+	logger    *slog.Logger
+	telemetry *serving.Telemetry
+}
+
 // openEngine loads the models and the state and makes a service of them. A model that fails to load
 // is no error here: the registry's status and the service say so.
-func openEngine(ctx context.Context, models, state string, interval time.Duration, logger *slog.Logger) (*engine, error) {
-	memory, err := openStore(state)
+func openEngine(ctx context.Context, p parts) (*engine, error) {
+	memory, err := openStore(p.state)
 	if err != nil {
 		return nil, err
 	}
-	registry, err := openRegistry(ctx, inference.NewFolderSource(models), interval, logger)
+	registry, err := openRegistry(ctx, p.models, p.interval, p.logger)
 	if err != nil {
 		return nil, err
 	}
-	service, err := serving.NewService(features.CurrentSchema(), registry, memory, memory, logger, time.Now)
+	service, err := serving.NewService(features.CurrentSchema(), registry, memory, memory, serving.ServiceOptions{
+		Logger: p.logger, Telemetry: p.telemetry,
+	})
 	if err != nil {
 		return nil, closing(err, registry)
 	}

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	pb "footballprediction/api/gen/footballprediction/v1"
+	"footballprediction/inference"
 	"footballprediction/serving"
 )
 
@@ -31,7 +32,9 @@ func predictCommand() *cobra.Command {
 	command.Flags().BoolVar(&asJSON, "json", false, "print what the server would answer")
 	sourceFlags(command, &models, &state)
 	command.RunE = func(cmd *cobra.Command, args []string) error {
-		e, err := openEngine(cmd.Context(), models, state, 0, slog.New(slog.DiscardHandler))
+		e, err := openEngine(cmd.Context(), parts{
+			models: inference.NewFolderSource(models), state: state, logger: slog.New(slog.DiscardHandler),
+		})
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"footballprediction/inference"
 	"footballprediction/serving"
 )
 
@@ -28,7 +29,7 @@ file that --config names, else from its default.`,
 		if err != nil {
 			return err
 		}
-		return serve(cmd.Context(), config, slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)))
+		return serve(cmd.Context(), config, slog.New(traceHandler{slog.NewTextHandler(cmd.ErrOrStderr(), nil)}))
 	}
 	return command
 }
@@ -39,11 +40,27 @@ func serve(ctx context.Context, config Config, logger *slog.Logger) (err error) 
 	for _, name := range notBuilt() {
 		logger.WarnContext(ctx, "this setting does nothing yet", slog.String("variable", name))
 	}
+	measured, err := openTelemetry(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
+		err = errors.Join(err, measured.close(ctx))
+	}()
+	calls, err := serving.NewTelemetry(measured.meters, measured.tracers)
+	if err != nil {
+		return err
+	}
 	listeners, err := listen(ctx, config)
 	if err != nil {
 		return err
 	}
-	e, err := openEngine(ctx, config.Models, config.State, config.PollInterval, logger)
+	e, err := openEngine(ctx, parts{
+		models: inference.NewFolderSource(config.Models), interval: config.PollInterval, state: config.State,
+		logger: logger, telemetry: calls,
+	})
 	if err != nil {
 		return errors.Join(err, listeners.HTTP.Close(), listeners.GRPC.Close(), listeners.Operator.Close())
 	}
@@ -54,7 +71,7 @@ func serve(ctx context.Context, config Config, logger *slog.Logger) (err error) 
 	polling, stop := context.WithCancel(context.WithoutCancel(ctx)) // until the last call is answered
 	polled := make(chan error, 1)
 	go func() { polled <- e.registry.Run(polling) }()
-	err = serving.NewServer(e.service, logger, serving.ServerOptions{}).Run(ctx, listeners)
+	err = serving.NewServer(e.service, logger, serving.ServerOptions{Metrics: measured.metrics}).Run(ctx, listeners)
 	stop()
 	err = closing(errors.Join(err, <-polled), e.registry)
 	logger.InfoContext(ctx, "stopped")
