@@ -47,7 +47,7 @@ func (s *FolderSource) List(ctx context.Context) ([]Aspired, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if !isModelName(entry.Name()) {
+		if !IsModelName(entry.Name()) {
 			continue
 		}
 		wish, err := s.list(entry.Name())
@@ -63,10 +63,10 @@ func (s *FolderSource) List(ctx context.Context) ([]Aspired, error) {
 
 // Fetch implements Source.
 func (s *FolderSource) Fetch(_ context.Context, name, version string) (string, error) {
-	if !isModelName(name) {
+	if !IsModelName(name) {
 		return "", fmt.Errorf("%w: %q is no model's name", ErrModelUnknown, name)
 	}
-	if !isVersion(version) {
+	if !IsVersion(version) {
 		return "", fmt.Errorf("%w: %q is no version", ErrVersionUnknown, version)
 	}
 	dir := filepath.Join(s.dir, name, version)
@@ -92,7 +92,7 @@ func (s *FolderSource) list(name string) (Aspired, error) {
 		return wish, err
 	}
 	for _, entry := range entries {
-		if !isVersion(entry.Name()) {
+		if !IsVersion(entry.Name()) {
 			continue
 		}
 		if info, err := os.Stat(filepath.Join(dir, entry.Name())); err != nil {
@@ -140,19 +140,19 @@ func readAliases(path string) (map[string]string, error) {
 		return nil, errors.New("expected nothing after the object")
 	}
 	for alias, version := range aliases {
-		if alias == "" || isVersion(alias) {
+		if alias == "" || IsVersion(alias) {
 			return nil, fmt.Errorf("alias %q: expected a name that is no version", clip(alias))
 		}
-		if !isVersion(version) {
+		if !IsVersion(version) {
 			return nil, fmt.Errorf("alias %q: expected a version such as \"2\", got %q", clip(alias), clip(version))
 		}
 	}
 	return aliases, nil
 }
 
-// isModelName tells whether a folder of that name can be a model: letters, digits, dots, dashes and
-// underscores, beginning with a letter or digit, and not ending as temporary files do.
-func isModelName(name string) bool {
+// IsModelName tells whether a model can be of that name, which may become a folder's: letters, digits,
+// dots, dashes and underscores, beginning with a letter or digit, and not ending as temporary files do.
+func IsModelName(name string) bool {
 	if name == "" || name == ReservedName || strings.HasSuffix(name, ".tmp") {
 		return false
 	}
@@ -167,8 +167,8 @@ func isModelName(name string) bool {
 	return true
 }
 
-// isVersion tells whether name is a positive number, written as numbers are.
-func isVersion(name string) bool {
+// IsVersion tells whether name is a positive number, written as numbers are.
+func IsVersion(name string) bool {
 	n, err := strconv.ParseUint(name, 10, 63)
 	return err == nil && n > 0 && name[0] != '0' && name[0] != '+'
 }

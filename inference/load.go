@@ -96,11 +96,16 @@ func (r *Registry) serve(ctx context.Context, v *versionRecord, m Model, metadat
 	now := r.options.Now()
 	r.loaded.Add(1)
 	r.mu.Lock()
+	replaced := v.live
 	v.state, v.reason, v.files, v.loadedAt, v.live = Available, "", "", now, live
 	v.inputs, v.outputs, v.metadata = m.Inputs(), m.Outputs(), metadata
+	v.open++
 	r.publish()
 	serving := r.models[v.model].labels[""]
 	r.mu.Unlock()
+	if replaced != nil {
+		replaced.release()
+	}
 	r.log(v).InfoContext(ctx, "model version available", slog.String("serving", serving))
 }
 
@@ -113,7 +118,10 @@ func (r *Registry) unload(v *versionRecord, m Model) {
 	defer r.loaded.Done()
 	err := m.Close()
 	r.mu.Lock()
-	v.state = End
+	v.open--
+	if v.state == Unloading && v.open == 0 {
+		v.state = End
+	}
 	r.mu.Unlock()
 	if err != nil {
 		r.log(v).Error("model version closed with an error", slog.Any("error", err))
@@ -132,8 +140,12 @@ func (r *Registry) fail(ctx context.Context, v *versionRecord, files string, err
 		}
 		return ctx.Err()
 	}
-	again := v.state == Failed && v.reason == err.Error()
-	v.state, v.reason, v.files = Failed, err.Error(), files
+	reason := err.Error()
+	if v.live != nil {
+		reason += " (another revision of the version, loaded before, answers for it)"
+	}
+	again := v.state == Failed && v.reason == reason
+	v.state, v.reason, v.files = Failed, reason, files
 	r.publish()
 	r.mu.Unlock()
 	if !again {

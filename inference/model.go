@@ -53,10 +53,11 @@ type Opener interface {
 	Open(ctx context.Context, dir string) (Model, error)
 }
 
-// Source says what should be served. It keeps no history and starts nothing by itself.
+// Source says what should be served. It starts nothing by itself.
 type Source interface {
-	// List returns every model that should be served. An error means that nothing is known just
-	// now, and what is served goes on.
+	// List returns every model that should be served; IsModelName holds for each name, and IsVersion
+	// for each version and for no alias. An error means that nothing is known just now, and what is
+	// served goes on.
 	List(ctx context.Context) ([]Aspired, error)
 	// Fetch makes the files of one listed version available and returns their folder, which stays
 	// unchanged until the process ends.
@@ -73,6 +74,10 @@ type Aspired struct {
 	Versions []string
 	// Aliases maps an alias such as Champion to one of Versions.
 	Aliases map[string]string
+	// Revisions tells versions of one number apart, where a Source has such: a version whose
+	// revision changes is another version, and replaces the one that is loaded. What a revision
+	// says is the Source's own affair; a version that is not in the map has the empty one.
+	Revisions map[string]string
 	// Serving is the version that answers where a request names none: the one that Champion names,
 	// else the highest.
 	Serving string

@@ -44,12 +44,14 @@ type modelRecord struct {
 // changes: model and version.
 type versionRecord struct {
 	model, version string
+	revision       string // as last listed
 	wanted         bool
 	state          State
 	reason         string // why it failed
 	files          string // fingerprint of the files that failed
 	loadedAt       time.Time
-	live           *version // while Available
+	live           *version // what is loaded: of this revision if Available, else of the one before
+	open           int      // how many models were opened for it and are not closed
 	inputs         []TensorSpec
 	outputs        []TensorSpec
 	metadata       any
@@ -129,8 +131,13 @@ func (r *Registry) unloaded() []*versionRecord {
 func (m *modelRecord) adopt(wish Aspired) {
 	m.wanted, m.wish = true, wish
 	for _, version := range wish.Versions {
-		if v := m.versions[version]; v == nil || v.state == Unloading || v.state == End {
-			m.versions[version] = &versionRecord{model: m.name, version: version, wanted: true}
+		revision := wish.Revisions[version]
+		v := m.versions[version]
+		switch {
+		case v == nil || v.state == Unloading || v.state == End:
+			m.versions[version] = &versionRecord{model: m.name, version: version, revision: revision, wanted: true}
+		case v.revision != revision:
+			v.revision, v.state, v.reason, v.files = revision, Start, "", ""
 		}
 	}
 	for version, v := range m.versions {

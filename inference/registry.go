@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,7 +16,7 @@ const IntervalDefault = 5 * time.Second
 
 // Options of a Registry.
 type Options struct {
-	// Interval is the time between polls by Run; 0 means IntervalDefault.
+	// Interval is the time between polls by Run, give or take a tenth; 0 means IntervalDefault.
 	Interval time.Duration
 	// Admit, if set, has the last word on a version whose model was opened and whose golden rows
 	// were met: an error refuses it. Its metadata is kept with the version.
@@ -35,7 +36,8 @@ type Options struct {
 // below it serves instead; unless Champion names the version to serve: somebody chose it, so nothing
 // else stands in for it and the model is not ready. The same holds for every alias: it moves only to
 // a version that is loaded. A failed version is tried again when its files have changed, or at
-// every poll if they could not be fetched. Changes in the files of a loaded version are not looked at.
+// every poll if they could not be fetched. Changes in the files of a loaded version are not looked at,
+// but a version whose revision changes is loaded anew; until that succeeds, what was loaded answers.
 //
 // All methods are safe for concurrent use. Acquire waits for nothing that loads.
 type Registry struct {
@@ -99,17 +101,25 @@ func (r *Registry) Acquire(name, version string) (Handle, error) {
 // Run polls the source until ctx is done, and returns nil then. It does not poll at once: call Poll
 // first, so as to know whether there is anything to serve.
 func (r *Registry) Run(ctx context.Context) error {
-	ticker := time.NewTicker(r.options.Interval)
-	defer ticker.Stop()
+	timer := time.NewTimer(r.pause())
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-ticker.C:
+		case <-timer.C:
 			// Poll has logged its error and keeps it for Status. What serves goes on.
 			_ = r.Poll(ctx)
+			timer.Reset(r.pause())
 		}
 	}
+}
+
+// pause returns the time to the next poll, within a tenth of the interval, so that servers that were
+// started together do not ask together for ever.
+func (r *Registry) pause() time.Duration {
+	tenth := r.options.Interval / 10
+	return r.options.Interval - tenth + rand.N(2*tenth+1)
 }
 
 // Poll asks the source what should be served, and returns when all of it has been loaded or has

@@ -1,0 +1,117 @@
+package inference
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+)
+
+// revised wants version 1 of model "m" in that revision.
+func revised(revision string) []Aspired {
+	return []Aspired{{Name: "m", Versions: []string{"1"}, Serving: "1", Revisions: map[string]string{"1": revision}}}
+}
+
+// What is loaded serves until another revision of the version has been loaded, and is closed then.
+func TestRevisionReplacesAVersion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.put(t, "m", "1", "good")
+		r := newRegistry(t, s, Options{})
+		s.wishes = revised("a")
+		poll(t, r)
+		poll(t, r)
+		if len(s.opened) != 1 {
+			t.Errorf("the same revision was opened %d times", len(s.opened))
+		}
+		held, err := r.Acquire("m", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		s.wishes = revised("b")
+		s.onOpen = func(context.Context, string) error {
+			if got := states(r, "m"); got != "1:LOADING -> 1" {
+				t.Errorf("while it is loaded: got %s", got)
+			}
+			if got := answer(t, r, "m", "1"); got != "m/1=11" {
+				t.Errorf("while it is loaded: got %s", got)
+			}
+			return nil
+		}
+		poll(t, r)
+		synctest.Wait()
+		if got := states(r, "m"); got != "1:AVAILABLE -> 1" || len(s.opened) != 2 {
+			t.Errorf("got %s, opened %d times", got, len(s.opened))
+		}
+		now, err := r.Acquire("m", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if now.Model() == held.Model() {
+			t.Error("the other revision does not serve")
+		}
+		first := held.Model().(*batched).Model.(*puppet)
+		if first.closed.Load() {
+			t.Error("closed while it is held")
+		}
+
+		// The version is given up while both are held: it ends with the last of them.
+		s.wishes = []Aspired{{Name: "m"}}
+		poll(t, r)
+		held.Release()
+		synctest.Wait()
+		if got := states(r, "m"); !first.closed.Load() || got != "1:UNLOADING -> " {
+			t.Errorf("closed %v, got %s", first.closed.Load(), got)
+		}
+		now.Release()
+		synctest.Wait()
+		if got := states(r, "m"); got != "1:END -> " {
+			t.Errorf("got %s", got)
+		}
+		poll(t, r)
+		if got := states(r, "m"); got != "-> " {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
+func TestRevisionThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.put(t, "m", "1", "good")
+		r := newRegistry(t, s, Options{})
+		poll(t, r)
+		s.wishes = revised("b")
+		broken := errors.New("the file is broken")
+		s.onOpen = func(context.Context, string) error { return broken }
+		poll(t, r)
+		v := r.Status().Models[0].Versions[0]
+		if want := "the file is broken (another revision of the version, loaded before, answers for it)"; v.Reason != want {
+			t.Errorf("got %q, want %q", v.Reason, want)
+		}
+		if got, state := answer(t, r, "m", ""), states(r, "m"); got != "m/1=11" || state != "1:FAILED -> 1" {
+			t.Errorf("got %s, %s", got, state)
+		}
+		// The revision that is loaded is wanted again: that it is the same one is not known any more.
+		s.onOpen = nil
+		s.wishes = revised("")
+		poll(t, r)
+		if got := states(r, "m"); got != "1:AVAILABLE -> 1" {
+			t.Errorf("got %s", got)
+		}
+		// One that failed is given up with what answered for it.
+		s.wishes = revised("b")
+		s.onOpen = func(context.Context, string) error { return broken }
+		poll(t, r)
+		s.wishes = []Aspired{{Name: "m"}}
+		poll(t, r)
+		synctest.Wait()
+		if got := states(r, "m"); got != "1:END -> " {
+			t.Errorf("got %s", got)
+		}
+		if got, want := answer(t, r, "m", "1"), `model not ready: "m" version 1 is in state END`; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	})
+}
