@@ -24,7 +24,7 @@ func newGRPC(p *policy, procedures []procedure) *grpc.Server {
 	server := grpc.NewServer(
 		grpc.UnaryInterceptor(p.grpcUnary),
 		grpc.StreamInterceptor(p.grpcStream),
-		grpc.ForceServerCodecV2(newBinaryCodec()),
+		grpc.ForceServerCodecV2(newBinaryCodec(p.telemetry)),
 		grpc.MaxRecvMsgSize(maxTransportBytes),
 		//nolint:staticcheck // The way that replaces it is global to the process: it would bind its clients too.
 		grpc.RPCDecompressor(grpcGzip{}),

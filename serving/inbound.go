@@ -2,6 +2,7 @@ package serving
 
 import (
 	"compress/gzip"
+	"context"
 	"io"
 	"strings"
 
@@ -47,9 +48,22 @@ func errMessageTooLarge() *Error {
 func plain(err error) string { return strings.ReplaceAll(err.Error(), "\u00a0", " ") }
 
 // binaryCodec is grpc-go's codec for protobuf, and fills inbound messages.
-type binaryCodec struct{ encoding.CodecV2 }
+type binaryCodec struct {
+	encoding.CodecV2
+	telemetry *Telemetry
+}
 
-func newBinaryCodec() encoding.CodecV2 { return binaryCodec{encoding.GetCodecV2(protocodec.Name)} }
+func newBinaryCodec(t *Telemetry) encoding.CodecV2 {
+	return binaryCodec{encoding.GetCodecV2(protocodec.Name), t}
+}
+
+// Marshal implements encoding.CodecV2.
+func (c binaryCodec) Marshal(v any) (mem.BufferSlice, error) {
+	watch := c.telemetry.stopwatch(context.Background())
+	data, err := c.CodecV2.Marshal(v)
+	watch.lap(stageEncode)
+	return data, err
+}
 
 // Unmarshal implements encoding.CodecV2.
 func (c binaryCodec) Unmarshal(data mem.BufferSlice, v any) error {

@@ -36,9 +36,10 @@ var testSchema = features.Schema{
 // A world is what a Service stands on: fake stores, and the real registry over a fake source and
 // fake models. Tests change its fields before start.
 type world struct {
-	teams    []features.Team
-	leagues  []features.Competition
-	fixtures []features.Match
+	telemetry *Telemetry // nil measures nothing
+	teams     []features.Team
+	leagues   []features.Competition
+	fixtures  []features.Match
 	// strengths are the two features of a team at home and away; asOf is the day they saw last.
 	strengths map[string]float32
 	asOf      features.Date
@@ -139,7 +140,9 @@ func (w *world) service(t testing.TB) (*Service, *slog.Logger) {
 			t.Errorf("close registry: %v", err)
 		}
 	})
-	service, err := NewService(testSchema, registry, w, w, ServiceOptions{Logger: logger, Now: func() time.Time { return today }})
+	service, err := NewService(testSchema, registry, w, w, ServiceOptions{
+		Logger: logger, Now: func() time.Time { return today }, Telemetry: w.telemetry,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
