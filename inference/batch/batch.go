@@ -48,11 +48,12 @@ type Options struct {
 	QueueRows int
 
 	// Ran is told of every run, after it and before any of its callers returns; the slot is held
-	// meanwhile. Rejected is told of every item that Do gives back without having run it, and why:
-	// ErrQueueFull, ErrClosed, context.Canceled or context.DeadlineExceeded. Both are called by many
-	// goroutines at once and without locks held. nil costs nothing, not even a look at the clock.
+	// meanwhile. Rejected is told of every item that Do gives back without having run it, why
+	// (ErrQueueFull, ErrClosed, context.Canceled or context.DeadlineExceeded) and how long it had
+	// waited. Both are called by many goroutines at once and without locks held. nil costs nothing,
+	// not even a look at the clock.
 	Ran      func(Run)
-	Rejected func(reason error)
+	Rejected func(reason error, waited time.Duration)
 }
 
 // Run is one call of the run function.
@@ -60,6 +61,8 @@ type Run struct {
 	Items, Rows int
 	// Waited is how long each item waited for the run to begin. It is valid during the call only.
 	Waited  []time.Duration
+	Began   time.Time
+	Took    time.Duration
 	Release Release
 	Err     error
 }
@@ -141,12 +144,12 @@ func (b *Batcher[K, T]) Do(ctx context.Context, key K, rows int, item T) error {
 		return fmt.Errorf("rows: expected at least 1, got %d", rows)
 	}
 	if err := ctx.Err(); err != nil {
-		return b.reject(err)
+		return b.reject(err, time.Time{})
 	}
 	b.mu.Lock()
 	if b.closed {
 		b.mu.Unlock()
-		return b.reject(ErrClosed)
+		return b.reject(ErrClosed, time.Time{})
 	}
 	idle := len(b.free) == cap(b.free)
 	if idle && b.options.Delay == 0 {
@@ -156,12 +159,12 @@ func (b *Batcher[K, T]) Do(ctx context.Context, key K, rows int, item T) error {
 	}
 	if b.full(rows) {
 		b.mu.Unlock()
-		return b.reject(ErrQueueFull)
+		return b.reject(ErrQueueFull, time.Time{})
 	}
 
 	c := b.calls.Get().(*call[K, T])
 	c.ctx, c.key, c.rows, c.item = ctx, key, rows, item
-	if b.options.Ran != nil {
+	if b.options.Ran != nil || b.options.Rejected != nil {
 		c.since = time.Now()
 	}
 	if len(b.free) > 0 && b.options.Delay == 0 {
@@ -222,12 +225,12 @@ func (b *Batcher[K, T]) wait(c *call[K, T]) error {
 				return b.lead(c)
 			}
 			if errors.Is(c.err, errLeft) {
-				return b.reject(c.ctx.Err())
+				return b.reject(c.ctx.Err(), c.since)
 			}
 			return c.err
 		case <-over:
 			if b.leave(c) {
-				return b.reject(c.ctx.Err())
+				return b.reject(c.ctx.Err(), c.since)
 			}
 			over = nil // it is in a batch now: somebody will make it ready
 		case <-delay:
@@ -244,9 +247,15 @@ func (b *Batcher[K, T]) done(c *call[K, T], err error) error {
 	return err
 }
 
-func (b *Batcher[K, T]) reject(reason error) error {
-	if b.options.Rejected != nil {
-		b.options.Rejected(reason)
+// reject gives an item back that has waited since then; zero: not at all.
+func (b *Batcher[K, T]) reject(reason error, since time.Time) error {
+	if b.options.Rejected == nil {
+		return reason
 	}
+	var waited time.Duration
+	if !since.IsZero() {
+		waited = time.Since(since)
+	}
+	b.options.Rejected(reason, waited)
 	return reason
 }

@@ -181,7 +181,7 @@ func TestEndedContextsAreNotRun(t *testing.T) {
 		a := p.do(p.Context(), "k", 1, "a")
 		ra := p.runs("a")
 		p.returned(p.do(over, "k", 1, "over"), context.Canceled) // with none free
-		p.tells("context canceled", "context canceled")
+		p.tells("context canceled after 0s", "context canceled after 0s")
 
 		// Each leaves when its own context ends, while the others wait on and the slot is busy.
 		start := time.Now()
@@ -212,6 +212,8 @@ func TestEndedContextsAreNotRun(t *testing.T) {
 		p.returned(a, nil)
 		p.runs("d").ends(nil)
 		p.returned(d, nil)
+		p.tells("context deadline exceeded after 10ms", "context canceled after 10ms", "context deadline exceeded after 30ms",
+			"1 items 1 rows [0s] free_slot <nil>", "1 items 4 rows [30ms] free_slot <nil>")
 	})
 }
 
@@ -236,7 +238,7 @@ func TestLateContextsAreDroppedFromTheBatch(t *testing.T) {
 		p.returned(d, nil)
 		p.runs("e").ends(nil)
 		p.returned(e, nil)
-		p.tells("1 items 1 rows [0s] free_slot <nil>", "context deadline exceeded", "context canceled",
+		p.tells("1 items 1 rows [0s] free_slot <nil>", "context deadline exceeded after 0s", "context canceled after 0s",
 			"2 items 10 rows [0s 0s] free_slot <nil>", "1 items 1 rows [0s] free_slot <nil>")
 	})
 }
@@ -268,7 +270,7 @@ func TestQueueIsBounded(t *testing.T) {
 		p.returned(p.do(p.Context(), "k", 2, "rows"), ErrQueueFull)
 		c := p.do(p.Context(), "k", 1, "c")
 		p.returned(p.do(p.Context(), "k", 1, "items"), ErrQueueFull)
-		p.tells("queue full", "queue full")
+		p.tells("queue full after 0s", "queue full after 0s")
 		cancel()
 		p.returned(b, context.Canceled)
 		d := p.do(p.Context(), "l", 9, "d") // there is room again at once
@@ -301,7 +303,7 @@ func TestClose(t *testing.T) {
 		}
 		synctest.Wait()
 		p.returned(p.do(p.Context(), "k", 1, "d"), ErrClosed)
-		p.tells("batcher closed")
+		p.tells("batcher closed after 0s")
 		r.ends(nil)
 		p.returned(a, nil)
 		p.runs("b").ends(nil)
@@ -356,7 +358,7 @@ func TestArguments(t *testing.T) {
 func TestDoAllocatesNothing(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
-	for name, o := range map[string]Options{"unobserved": {}, "observed": {Ran: func(Run) {}, Rejected: func(error) {}}} {
+	for name, o := range map[string]Options{"unobserved": {}, "observed": {Ran: func(Run) {}, Rejected: func(error, time.Duration) {}}} {
 		b, err := New[string](2, func(items []*int) error { *items[0]++; return nil }, o)
 		if err != nil {
 			t.Fatal(err)

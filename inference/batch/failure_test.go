@@ -42,7 +42,7 @@ func TestABadItemFailsAlone(t *testing.T) {
 		p.runs("f").ends(nil)
 		p.returned(f, nil)
 		p.tells("1 items 1 rows [0s] free_slot <nil>", "5 items 15 rows [0s 0s 0s 0s 0s] free_slot bad",
-			"context canceled", "1 items 1 rows [0s] retry <nil>", "context canceled",
+			"context canceled after 0s", "1 items 1 rows [0s] retry <nil>", "context canceled after 0s",
 			"1 items 2 rows [0s] retry bad", "1 items 5 rows [0s] retry <nil>", "1 items 6 rows [0s] free_slot <nil>")
 	})
 }

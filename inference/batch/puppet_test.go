@@ -46,8 +46,13 @@ func drive(t *testing.T, slots int, o Options, test func(p *puppet)) {
 		p := &puppet{T: t, began: make(chan *began)}
 		o.Ran = func(r Run) {
 			p.told = append(p.told, fmt.Sprintf("%d items %d rows %v %v %v", r.Items, r.Rows, r.Waited, r.Release, r.Err))
+			if ended := r.Began.Add(r.Took); !ended.Equal(time.Now()) {
+				t.Errorf("a run from %v for %v is said to end at %v", r.Began, r.Took, time.Now())
+			}
 		}
-		o.Rejected = func(reason error) { p.told = append(p.told, reason.Error()) }
+		o.Rejected = func(reason error, waited time.Duration) {
+			p.told = append(p.told, fmt.Sprintf("%v after %v", reason, waited))
+		}
 		b, err := New[string](slots, p.run, o)
 		if err != nil {
 			t.Fatal(err)

@@ -12,7 +12,7 @@ type call[K comparable, T any] struct {
 	key   K
 	rows  int
 	item  T
-	since time.Time // when it came; zero unless Options.Ran asks
+	since time.Time // when it came; zero unless somebody is told
 
 	// ready has room for the one message that says: slot is set, lead; or else err is, return.
 	ready chan struct{}

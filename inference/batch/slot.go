@@ -71,7 +71,7 @@ func (b *Batcher[K, T]) dispatch() {
 func (b *Batcher[K, T]) runAlone(s *slot[T], rows int, item T) error {
 	defer b.give(s)
 	s.items, s.waited = append(s.items[:0], item), append(s.waited[:0], 0)
-	return b.execute(s, rows, FreeSlot)
+	return b.execute(s, rows, FreeSlot, b.now())
 }
 
 // lead runs the batch of c on c's slot, gives the slot up, and answers the others.
@@ -91,10 +91,10 @@ func (b *Batcher[K, T]) lead(c *call[K, T]) (err error) {
 	for {
 		if over := c.ctx.Err(); over != nil {
 			b.requeue(c, false)
-			return b.reject(over)
+			return b.reject(over, c.since)
 		}
-		b.load(s, c)
-		if err = b.execute(s, batch.rows, c.release); err == nil || batch.items == 1 {
+		now := b.load(s, c)
+		if err = b.execute(s, batch.rows, c.release, now); err == nil || batch.items == 1 {
 			return err
 		}
 		// One bad item must not fail the others. Each runs alone now: c on this slot at once, the
@@ -103,12 +103,18 @@ func (b *Batcher[K, T]) lead(c *call[K, T]) (err error) {
 	}
 }
 
-// load puts the items of c's batch into s, and sends those away whose ctx has ended.
-func (b *Batcher[K, T]) load(s *slot[T], c *call[K, T]) {
-	var now time.Time
+// now is the time, or zero where nobody asks for it.
+func (b *Batcher[K, T]) now() (now time.Time) {
 	if b.options.Ran != nil {
 		now = time.Now()
 	}
+	return now
+}
+
+// load puts the items of c's batch into s, and sends those away whose ctx has ended. It returns when
+// that was.
+func (b *Batcher[K, T]) load(s *slot[T], c *call[K, T]) (now time.Time) {
+	now = b.now()
 	s.items, s.waited = s.items[:0], s.waited[:0]
 	for w := c.batch.head; w != nil; {
 		next := w.next
@@ -121,13 +127,17 @@ func (b *Batcher[K, T]) load(s *slot[T], c *call[K, T]) {
 		}
 		w = next
 	}
+	return now
 }
 
 // execute runs the items in s.
-func (b *Batcher[K, T]) execute(s *slot[T], rows int, release Release) error {
+func (b *Batcher[K, T]) execute(s *slot[T], rows int, release Release, began time.Time) error {
 	err := b.recovered(s.items)
 	if b.options.Ran != nil {
-		b.options.Ran(Run{Items: len(s.items), Rows: rows, Waited: s.waited, Release: release, Err: err})
+		b.options.Ran(Run{
+			Items: len(s.items), Rows: rows, Waited: s.waited,
+			Began: began, Took: time.Since(began), Release: release, Err: err,
+		})
 	}
 	clear(s.items)
 	return err

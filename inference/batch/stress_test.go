@@ -50,7 +50,7 @@ func eachGetsItsOwn(t *testing.T, slots int, o Options) {
 			t.Errorf("%d waits of %d items", len(r.Waited), r.Items)
 		}
 	}
-	o.Rejected = func(error) { told.Add(1) }
+	o.Rejected = func(error, time.Duration) { told.Add(1) }
 	b, err := New[int](slots, func(orders []*order) error {
 		if n := running.Add(1); int(n) > slots {
 			t.Errorf("%d runs at once in %d slots", n, slots)
