@@ -1,30 +1,34 @@
 package serving
 
 import (
-	"io"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"connectrpc.com/connect"
+	connectcors "connectrpc.com/cors"
 	"connectrpc.com/grpcreflect"
+	"github.com/rs/cors"
 )
 
 // bodyTimeout is how long the body of a unary request may take to arrive.
 const bodyTimeout = 30 * time.Second
 
 // newHTTP returns the handler of the public HTTP port: RPC paths go straight to Connect's handlers
-// (Connect, gRPC-Web, gRPC), the other paths of the contract to REST.
-func newHTTP(p *policy, procedures []procedure, health *health) http.Handler {
+// (Connect, gRPC-Web, gRPC), the other paths of the contract to REST, and / to the page, if any.
+func newHTTP(p *policy, procedures []procedure, health *health, page http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	options := connectOptions(p)
+	origins := anyOrigin()
 	var services []string
 	for i := range procedures {
 		procedure := &procedures[i]
 		handler := procedure.connect(options...)
 		if procedure.unary != nil {
 			handler = bounded(handler)
+		}
+		if procedure.role <= Viewer {
+			handler = origins.Handler(handler)
 		}
 		mux.Handle(procedure.name, handler)
 		if !slices.Contains(services, procedure.service()) {
@@ -36,9 +40,24 @@ func newHTTP(p *policy, procedures []procedure, health *health) http.Handler {
 	mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, options...))
 	mountREST(mux, p, procedures)
 	mux.Handle("GET /health", health)
-	mux.HandleFunc("GET /{$}", home)
+	if page != nil {
+		mux.Handle("GET /{$}", page)
+		mux.Handle("GET /assets/", page)
+	}
 	mux.Handle("/", elsewhere{mux})
 	return mux
+}
+
+// anyOrigin lets the pages of every origin call what only reads. Browsers leave cookies and other
+// credentials out of such calls.
+func anyOrigin() *cors.Cors {
+	return cors.New(cors.Options{
+		AllowedOrigins: []string{"*"},
+		AllowedMethods: connectcors.AllowedMethods(),
+		AllowedHeaders: connectcors.AllowedHeaders(),
+		ExposedHeaders: connectcors.ExposedHeaders(),
+		MaxAge:         int((2 * time.Hour).Seconds()), // the most that browsers heed
+	})
 }
 
 // connectOptions are what every Connect handler behind the policy is made with.
@@ -69,21 +88,4 @@ func bounded(next http.Handler) http.Handler {
 func limitBodyTime(w http.ResponseWriter) {
 	// It fails only where the connection is gone, which the handler will find out by itself.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
-}
-
-// home says what listens here.
-func home(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = io.WriteString(w, strings.TrimLeft(`
-footballprediction: what will happen in this match?
-
-GET  /health                      whether predictions are served
-POST /predictions/match           {"pairing":{"homeTeam":"Arsenal","awayTeam":"Chelsea"}}
-GET  /predictions/match/{id}      the same for a stored match
-GET  /data/matches                matches, and their ids
-GET  /data/teams?query=arsenal    teams
-GET  /models/info                 models and their versions
-
-The RPCs of footballprediction.v1 answer here over Connect, gRPC-Web and gRPC; reflection lists them.
-`, "\n"))
 }

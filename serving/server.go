@@ -34,6 +34,9 @@ type ServerOptions struct {
 	// DrainTimeout is how long accepted calls may take when the server shuts down; 0 means
 	// DrainTimeoutDefault.
 	DrainTimeout time.Duration
+	// Page answers GET of / and of what lies under /assets/ on the public HTTP port; nil means that
+	// nothing does.
+	Page http.Handler
 	// Metrics answers GET /metrics on the operators' port; nil means that nothing does.
 	Metrics http.Handler
 }
@@ -63,7 +66,7 @@ func NewServer(service *Service, logger *slog.Logger, options ServerOptions) *Se
 	service.telemetry.prepare(policy.roles)
 
 	s.grpc = newGRPC(policy, procedures)
-	s.http = newHTTPServer(s.closing(newHTTP(policy, procedures, health)), logger)
+	s.http = newHTTPServer(s.closing(newHTTP(policy, procedures, health, options.Page)), logger)
 	s.http.ConnState = s.count
 	s.operator = newHTTPServer(newOperator(health, options.Metrics), logger)
 	return s

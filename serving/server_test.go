@@ -68,7 +68,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-func TestOperatorPortAndHome(t *testing.T) {
+func TestOperatorPort(t *testing.T) {
 	s := newWorld().serve(t, ServerOptions{})
 	for _, test := range []struct {
 		address, path string
@@ -81,7 +81,6 @@ func TestOperatorPortAndHome(t *testing.T) {
 		{s.operator, "/debug/pprof/heap?debug=1", 200, "heap profile"},
 		{s.operator, "/debug/pprof/cmdline", 200, ""},
 		{s.operator, "/elsewhere", 404, ""},
-		{s.http, "/", 200, "what will happen in this match?"},
 		{s.http, "/debug/pprof/", 404, "PATH_UNKNOWN"},
 	} {
 		code, body := s.fetch(t.Context(), t, test.address, "GET", test.path, "", http.Header{})

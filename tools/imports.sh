@@ -20,10 +20,12 @@ module() {
 }
 
 google=$(module github.com/grpc-ecosystem/grpc-gateway)/third_party/googleapis
+errors=$(module github.com/gogo/googleapis) # the other one is from before ErrorInfo
 validate=$(module github.com/bufbuild/protovalidate)/proto/protovalidate
 for file in google/api/annotations.proto google/api/http.proto google/rpc/status.proto; do
 	install -D -m 644 "$google/$file" "$scratch/$file"
 done
+install -D -m 644 "$errors/google/rpc/error_details.proto" "$scratch/google/rpc/error_details.proto"
 install -D -m 644 "$validate/buf/validate/validate.proto" "$scratch/buf/validate/validate.proto"
 chmod 755 "$scratch"
 rm -rf "$folder"

@@ -12,6 +12,7 @@ import (
 
 	"footballprediction/inference"
 	"footballprediction/serving"
+	"footballprediction/serving/web"
 )
 
 func serveCommand() *cobra.Command {
@@ -53,6 +54,10 @@ func serve(ctx context.Context, config Config, logger *slog.Logger) (err error) 
 	if err != nil {
 		return err
 	}
+	page, err := web.Handler()
+	if err != nil {
+		return err
+	}
 	listeners, err := listen(ctx, config)
 	if err != nil {
 		return err
@@ -71,7 +76,7 @@ func serve(ctx context.Context, config Config, logger *slog.Logger) (err error) 
 	polling, stop := context.WithCancel(context.WithoutCancel(ctx)) // until the last call is answered
 	polled := make(chan error, 1)
 	go func() { polled <- e.registry.Run(polling) }()
-	err = serving.NewServer(e.service, logger, serving.ServerOptions{Metrics: measured.metrics}).Run(ctx, listeners)
+	err = serving.NewServer(e.service, logger, serving.ServerOptions{Page: page, Metrics: measured.metrics}).Run(ctx, listeners)
 	stop()
 	err = closing(errors.Join(err, <-polled), e.registry)
 	logger.InfoContext(ctx, "stopped")
