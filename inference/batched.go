@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"footballprediction/inference/batch"
 )
@@ -15,8 +16,9 @@ import (
 // belongs to one version, so that no execution mixes versions.
 type batched struct {
 	Model
-	batcher *batch.Batcher[batchKey, *request]
-	merges  sync.Pool // of *merge
+	batcher   *batch.Batcher[batchKey, *request]
+	merges    sync.Pool // of *merge
+	collector *collector
 
 	// rowwise: all first dimensions are open, so that requests can be told apart by rows. It turns
 	// false when the first dimension of an output has not been that of the inputs after all.
@@ -42,9 +44,15 @@ const outputsMax = 64
 
 var requests = sync.Pool{New: func() any { return new(request) }}
 
-// newBatched takes the model over.
-func newBatched(m Model, options batch.Options) (*batched, error) {
-	b := &batched{Model: m}
+// newBatched takes the model over, unless it fails. observer, if not nil, is told what it does.
+func newBatched(m Model, options batch.Options, observer Observer) (*batched, error) {
+	b := &batched{Model: m, collector: new(collector)}
+	told := observers{b.collector}
+	if observer != nil {
+		told = append(told, observer)
+	}
+	options.Ran = told.Ran
+	options.Rejected = func(reason error, waited time.Duration) { told.Rejected(rejection(reason), waited) }
 	b.merges.New = func() any { return new(merge) }
 	b.rowwise.Store(len(m.Outputs()) <= outputsMax && countsRows(m.Inputs()) && countsRows(m.Outputs()))
 	var err error
@@ -75,14 +83,21 @@ func (b *batched) Run(ctx context.Context, inputs, outputs []Tensor) error {
 	err = b.batcher.Do(ctx, b.key(r), int(rows), r)
 	*r = request{}
 	requests.Put(r)
+	return rejection(err)
+}
+
+// rejection says in this package's terms why a request was not run, and leaves other errors alone.
+func rejection(err error) error {
 	switch {
 	case errors.Is(err, batch.ErrQueueFull):
-		return fmt.Errorf("%w: %w", ErrQueueFull, err)
+		return ErrQueueFull
 	case errors.Is(err, batch.ErrClosed):
-		return fmt.Errorf("%w: %w", ErrNotReady, err)
+		return errModelClosed
 	}
 	return err
 }
+
+var errModelClosed = fmt.Errorf("%w: the version has been closed", ErrNotReady)
 
 func (b *batched) key(r *request) batchKey {
 	if !b.rowwise.Load() {

@@ -78,7 +78,7 @@ type bench struct {
 
 func newBench(t *testing.T, model *gated, options batch.Options) *bench {
 	t.Helper()
-	b, err := newBatched(model, options)
+	b, err := newBatched(model, options, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +252,7 @@ func TestAModelThatDoesNotCountRowsIsRunSingly(t *testing.T) {
 }
 
 func TestBatchedRunAllocatesNothing(t *testing.T) {
-	b, err := newBatched(fixed{}, batch.Options{})
+	b, err := newBatched(fixed{}, batch.Options{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +283,7 @@ func (fixed) Run(_ context.Context, inputs, outputs []Tensor) error {
 
 // Many callers at once: each gets the answers to its own rows.
 func TestEveryCallerGetsItsOwnRows(t *testing.T) {
-	b, err := newBatched(fixed{}, batch.Options{})
+	b, err := newBatched(fixed{}, batch.Options{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 // its type, its rank, its fixed dimensions, as many bytes as its shape says, BOOL bytes 0 or 1. It
 // returns how many rows they hold: the first dimension of those inputs whose first dimension is
 // variable, which must agree, or 1 where there is none. It trusts no shape: it allocates nothing
-// unless it fails.
+// unless it fails. An error is a *TensorError.
 func CheckInputs(specs []TensorSpec, inputs []Tensor) (rows int64, err error) {
 	if err := checkNames("input", specs, inputs); err != nil {
 		return 0, err
@@ -21,17 +21,17 @@ func CheckInputs(specs []TensorSpec, inputs []Tensor) (rows int64, err error) {
 		spec := &specs[i]
 		in := Find(inputs, spec.Name, i)
 		if in == nil {
-			return 0, fmt.Errorf("input %q: %w: it is missing; expected %s", spec.Name, ErrTensorUnknown, list(specs))
+			return 0, tensorError("input", spec.Name, "%w: it is missing; expected %s", ErrTensorUnknown, list(specs))
 		}
 		if err := checkInput(spec, in); err != nil {
-			return 0, fmt.Errorf("input %q: %w", spec.Name, err)
+			return 0, &TensorError{"input", spec.Name, err}
 		}
 		if len(spec.Shape) == 0 || spec.Shape[0] >= 0 {
 			continue
 		}
 		if counted != nil && in.Shape[0] != rows {
-			return 0, fmt.Errorf("input %q: %w: expected %d rows, as input %q has, got %d",
-				spec.Name, ErrTensorShape, rows, counted.Name, in.Shape[0])
+			return 0, tensorError("input", spec.Name, "%w: expected %d rows, as input %q has, got %d",
+				ErrTensorShape, rows, counted.Name, in.Shape[0])
 		}
 		counted, rows = in, in.Shape[0]
 	}
@@ -40,6 +40,23 @@ func CheckInputs(specs []TensorSpec, inputs []Tensor) (rows int64, err error) {
 	}
 	return rows, nil
 }
+
+// TensorError says which tensor does not fit a signature, and why.
+type TensorError struct {
+	What string // "input" or "output"
+	Name string // as given or missing
+	Err  error  // wraps ErrTensorUnknown or another of its kind
+}
+
+func tensorError(what, name, format string, args ...any) error {
+	return &TensorError{what, name, fmt.Errorf(format, args...)}
+}
+
+// Error names the tensor and the reason.
+func (e *TensorError) Error() string { return fmt.Sprintf("%s %q: %s", e.What, clip(e.Name), e.Err) }
+
+// Unwrap returns the reason.
+func (e *TensorError) Unwrap() error { return e.Err }
 
 // CheckOutputs tells whether outputs ask for at least one output of specs, none twice.
 func CheckOutputs(specs []TensorSpec, outputs []Tensor) error {
@@ -68,10 +85,10 @@ func checkNames(what string, specs []TensorSpec, tensors []Tensor) error {
 	for i := range tensors[:min(len(tensors), len(specs)+1)] {
 		name := tensors[i].Name
 		if !named(specs, name, i) {
-			return fmt.Errorf("%s %q: %w: expected %s", what, clip(name), ErrTensorUnknown, list(specs))
+			return tensorError(what, name, "%w: expected %s", ErrTensorUnknown, list(specs))
 		}
 		if Find(tensors[:i], name, i) != nil {
-			return fmt.Errorf("%s %q: %w: it is given twice", what, name, ErrTensorUnknown)
+			return tensorError(what, name, "%w: it is given twice", ErrTensorUnknown)
 		}
 	}
 	return nil

@@ -52,31 +52,27 @@ func (r *Registry) begin(v *versionRecord, files string) bool {
 }
 
 // prepare opens, checks and warms a version.
-func (r *Registry) prepare(ctx context.Context, v *versionRecord, dir string) (m Model, metadata any, err error) {
+func (r *Registry) prepare(ctx context.Context, v *versionRecord, dir string) (prepared *batched, metadata any, err error) {
 	golden, err := readGoldenIfAny(dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	opened, err := r.opener.Open(ctx, dir)
+	m, err := r.opener.Open(ctx, dir)
 	if err != nil {
 		return nil, nil, err
-	}
-	if m, err = newBatched(opened, batch.Options{}); err != nil {
-		return nil, nil, errors.Join(err, opened.Close())
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.Close())
-			m = nil
 		}
 	}()
 	if golden != nil {
 		if err := golden.Check(ctx, m); err != nil {
-			return m, nil, err
+			return nil, nil, err
 		}
 	}
 	if metadata, err = r.options.Admit(v.model, v.version, dir, m); err != nil {
-		return m, nil, err
+		return nil, nil, err
 	}
 	err = warm(ctx, m, golden, r.options.Now)
 	if err != nil && golden == nil && ctx.Err() == nil {
@@ -84,11 +80,15 @@ func (r *Registry) prepare(ctx context.Context, v *versionRecord, dir string) (m
 		r.log(v).InfoContext(ctx, "model version not warmed, its first requests will be slower", slog.Any("error", err))
 		err = nil
 	}
-	return m, metadata, err
+	if err != nil {
+		return nil, nil, err
+	}
+	prepared, err = newBatched(m, batch.Options{}, r.options.Observe(v.model, v.version))
+	return prepared, metadata, err
 }
 
 // serve makes a version available.
-func (r *Registry) serve(ctx context.Context, v *versionRecord, m Model, metadata any) {
+func (r *Registry) serve(ctx context.Context, v *versionRecord, m *batched, metadata any) {
 	live := &version{name: v.model, version: v.version, model: m, metadata: metadata}
 	live.holders.Store(1)
 	// Closing takes its time, which the request that was the last holder need not spend.

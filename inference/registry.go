@@ -21,6 +21,9 @@ type Options struct {
 	// Admit, if set, has the last word on a version whose model was opened and whose golden rows
 	// were met: an error refuses it. Its metadata is kept with the version.
 	Admit func(name, version, dir string, m Model) (metadata any, err error)
+	// Observe, if set, is called once for each version that is loaded, before anybody can acquire
+	// it, and returns who is told what that version does; nil means that nobody is.
+	Observe func(name, version string) Observer
 	// Logger is told of versions that come, go and fail; nil means that nobody is.
 	Logger *slog.Logger
 	// Now is the clock; nil means time.Now.
@@ -63,6 +66,9 @@ func NewRegistry(source Source, opener Opener, options Options) *Registry {
 	}
 	if options.Admit == nil {
 		options.Admit = func(string, string, string, Model) (any, error) { return nil, nil }
+	}
+	if options.Observe == nil {
+		options.Observe = func(string, string) Observer { return nil }
 	}
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)

@@ -9,7 +9,7 @@ import (
 // version is a loaded version of a model: immutable but for the count of those who hold it.
 type version struct {
 	name, version string
-	model         Model
+	model         *batched
 	metadata      any
 	// holders counts the Registry's own hold and every handle; once it was 0 it stays below that.
 	holders atomic.Int64
@@ -47,6 +47,9 @@ func (h Handle) Metadata() any { return h.v.metadata }
 
 // Model returns the model. It must not be used after Release, nor closed.
 func (h Handle) Model() Model { return h.v.model }
+
+// Statistics returns what the version has done since it was loaded.
+func (h Handle) Statistics() Statistics { return h.v.model.collector.statistics() }
 
 // Run runs the model; see Model.Run.
 func (h Handle) Run(ctx context.Context, inputs, outputs []Tensor) error {

@@ -1,0 +1,100 @@
+package inference
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// Statistics are what a version has done since it was loaded, golden rows and warm-up apart.
+type Statistics struct {
+	// Last is when the last successful execution began, zero if there was none.
+	Last time.Time
+	// Rows are those of the requests that were answered, Executions the successful runs of the model.
+	Rows, Executions uint64
+	// Answered and Failed are requests, with their time from arrival to end. Failed are those that the
+	// model failed on and those that were not run: the queue was full, or who asked had left.
+	Answered, Failed Tally
+	// Waited and Computed are the parts of Answered's time: waiting for a session, and the execution,
+	// which each request that shares it counts whole.
+	Waited, Computed Tally
+	// Batches are the successful executions by their rows, ascending; those of more than
+	// BatchRowsMax are left out.
+	Batches []BatchTally
+}
+
+// BatchRowsMax is the most rows of an execution that Statistics tell apart: what strangers send must
+// not fill the memory.
+const BatchRowsMax = 1024
+
+// Tally counts events and adds up how long they took.
+type Tally struct {
+	Count uint64
+	Time  time.Duration
+}
+
+func (t *Tally) add(d time.Duration) {
+	t.Count++
+	t.Time += d
+}
+
+// BatchTally are the executions of that many rows.
+type BatchTally struct {
+	Rows int
+	Tally
+}
+
+// collector is the Observer that keeps a version's Statistics.
+type collector struct {
+	mu      sync.Mutex
+	totals  Statistics // without Batches
+	batches []Tally    // by rows, as long as was needed so far
+}
+
+// Ran implements Observer.
+func (c *collector) Ran(e Execution) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := &c.totals
+	if e.Err != nil {
+		if e.Items == 1 { // else each is run again
+			s.Failed.add(e.Waited[0] + e.Took)
+		}
+		return
+	}
+	s.Last = e.Began
+	s.Rows += uint64(e.Rows)
+	s.Executions++
+	for _, waited := range e.Waited {
+		s.Answered.add(waited + e.Took)
+		s.Waited.add(waited)
+		s.Computed.add(e.Took)
+	}
+	if e.Rows > BatchRowsMax {
+		return
+	}
+	if missing := e.Rows + 1 - len(c.batches); missing > 0 {
+		c.batches = append(c.batches, make([]Tally, missing)...)
+	}
+	c.batches[e.Rows].add(e.Took)
+}
+
+// Rejected implements Observer.
+func (c *collector) Rejected(_ error, waited time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.totals.Failed.add(waited)
+}
+
+func (c *collector) statistics() Statistics {
+	c.mu.Lock()
+	batches := slices.Clone(c.batches)
+	s := c.totals
+	c.mu.Unlock()
+	for rows, tally := range batches {
+		if tally.Count > 0 {
+			s.Batches = append(s.Batches, BatchTally{rows, tally})
+		}
+	}
+	return s
+}
