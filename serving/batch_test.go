@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	pb "footballprediction/api/gen/footballprediction/v1"
+	"footballprediction/inference"
 )
 
 // Every wrong request of predictErrors in one batch with good ones: each fails alone, with the
@@ -182,6 +183,25 @@ func TestModelFailures(t *testing.T) {
 				t.Error("the log does not tell why the model failed")
 			}
 		})
+	}
+}
+
+// A model that is too busy fails the call with what says so, and is not asked again row by row.
+func TestQueueFull(t *testing.T) {
+	w := newWorld()
+	s, _ := w.service(t)
+	model := w.versions[DefaultModel]["2"]
+	model.forget()
+	model.run = func(context.Context, []float32, []float32, []float32) error {
+		return fmt.Errorf("run: %w", inference.ErrQueueFull)
+	}
+	want := wrong{code: codes.ResourceExhausted, reason: "QUEUE_FULL", retry: true}
+	_, err := s.Predict(t.Context(), pairing("Arsenal", "Chelsea"))
+	want.check(t, explain(err).Status())
+	_, err = s.BatchPredict(t.Context(), &pb.BatchPredictRequest{Requests: []*pb.PredictRequest{pairing("Arsenal", "Chelsea"), pairing("Arsenal", "Everton")}})
+	want.check(t, explain(err).Status())
+	if runs := model.runs(); !slices.Equal(runs, []int{1, 2}) {
+		t.Errorf("the model ran over %v rows, want 1 and 2", runs)
 	}
 }
 

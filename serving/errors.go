@@ -48,6 +48,7 @@ const (
 	TensorShape         Reason = "TENSOR_SHAPE"
 	TensorSize          Reason = "TENSOR_SIZE"
 	TensorValue         Reason = "TENSOR_VALUE"
+	QueueFull           Reason = "QUEUE_FULL"
 	MessageTooLarge     Reason = "MESSAGE_TOO_LARGE"
 	SchemaMismatch      Reason = "SCHEMA_MISMATCH"
 	FeaturesNotKept     Reason = "FEATURES_NOT_KEPT"
@@ -81,6 +82,7 @@ var reasons = map[Reason]struct {
 	TensorShape:         {code: codes.InvalidArgument},
 	TensorSize:          {code: codes.InvalidArgument},
 	TensorValue:         {code: codes.InvalidArgument},
+	QueueFull:           {code: codes.ResourceExhausted, retry: 100 * time.Millisecond},
 	MessageTooLarge:     {code: codes.ResourceExhausted},
 	SchemaMismatch:      {code: codes.FailedPrecondition},
 	FeaturesNotKept:     {code: codes.FailedPrecondition},
@@ -109,6 +111,7 @@ var sentinels = []struct {
 	{inference.ErrModelUnknown, ModelUnknown},
 	{inference.ErrVersionUnknown, ModelVersionUnknown},
 	{inference.ErrNotReady, ModelNotReady},
+	{inference.ErrQueueFull, QueueFull},
 	{inference.ErrModelFailed, ModelFailed},
 	{inference.ErrTensorUnknown, TensorUnknown},
 	{inference.ErrTensorDataType, TensorDataType},
@@ -159,6 +162,12 @@ func errorf(reason Reason, format string, args ...any) *Error {
 		Retry:   known.retry,
 		Cause:   errors.Unwrap(text),
 	}
+}
+
+// ErrorAt returns an Error of a reason that the field with that path is at fault for. A cause given
+// with %w is kept for the log.
+func ErrorAt(path string, reason Reason, format string, args ...any) *Error {
+	return errorf(reason, format, args...).at(path)
 }
 
 // at names the field at fault, with the error's message as its description.
@@ -239,8 +248,9 @@ func internal(cause error) *Error {
 	return &Error{Code: codes.Internal, Message: "internal error", Cause: cause}
 }
 
-// explainField is explain for an error that one field of the request brought about.
-func explainField(err error, path string) *Error {
+// ExplainField turns any error into what a caller is told, as it is done with every error that leaves
+// this package, and names the field of the request that brought it about.
+func ExplainField(err error, path string) *Error {
 	e := explain(err)
 	switch e.Code {
 	case codes.NotFound, codes.InvalidArgument, codes.FailedPrecondition, codes.Unimplemented:

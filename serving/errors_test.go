@@ -36,6 +36,7 @@ func TestExplain(t *testing.T) {
 		{inference.ErrModelUnknown, codes.NotFound, "MODEL_UNKNOWN", false},
 		{inference.ErrVersionUnknown, codes.NotFound, "MODEL_VERSION_UNKNOWN", false},
 		{inference.ErrNotReady, codes.Unavailable, "MODEL_NOT_READY", true},
+		{inference.ErrQueueFull, codes.ResourceExhausted, "QUEUE_FULL", true},
 		{inference.ErrModelFailed, codes.Internal, "MODEL_FAILED", false},
 		{inference.ErrTensorUnknown, codes.InvalidArgument, "TENSOR_UNKNOWN", false},
 		{inference.ErrTensorDataType, codes.InvalidArgument, "TENSOR_DATATYPE", false},

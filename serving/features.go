@@ -14,7 +14,7 @@ import (
 func (s *Service) GetMatchFeatures(ctx context.Context, request *pb.GetMatchFeaturesRequest) (*pb.GetMatchFeaturesResponse, error) {
 	match, err := s.matches.Match(ctx, request.MatchId)
 	if err != nil {
-		return nil, explainField(err, "match_id")
+		return nil, ExplainField(err, "match_id")
 	}
 	fixture := features.Fixture{
 		MatchID: match.ID, Competition: match.Competition, Season: match.Season,
@@ -25,7 +25,7 @@ func (s *Service) GetMatchFeatures(ctx context.Context, request *pb.GetMatchFeat
 		return nil, fmt.Errorf("features of match %q: %w", match.ID, err)
 	}
 	if err := vector[0].Err; err != nil {
-		return nil, explainField(err, "match_id")
+		return nil, ExplainField(err, "match_id")
 	}
 	if want := len(s.schema.Features); len(vector[0].Values) != want {
 		return nil, fmt.Errorf("features of match %q: expected %d values, got %d", match.ID, want, len(vector[0].Values))

@@ -20,7 +20,7 @@ const (
 )
 
 // newGRPC returns the native gRPC server: the procedures, with reflection v1 and v1alpha.
-func newGRPC(p *policy, procedures []procedure) *grpc.Server {
+func newGRPC(p *policy, procedures []Procedure) *grpc.Server {
 	server := grpc.NewServer(
 		grpc.UnaryInterceptor(p.grpcUnary),
 		grpc.StreamInterceptor(p.grpcStream),

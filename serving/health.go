@@ -25,7 +25,7 @@ type health struct {
 
 // newHealth returns the health of a service: predictions need a model, the rest answers as long as
 // the server does.
-func newHealth(service *Service, procedures []procedure, draining <-chan struct{}) *health {
+func newHealth(service *Service, procedures []Procedure, draining <-chan struct{}) *health {
 	h := &health{services: map[string]func() error{"": service.Ready}, draining: draining}
 	for _, p := range procedures {
 		h.services[p.service()] = func() error { return nil }
@@ -35,10 +35,10 @@ func newHealth(service *Service, procedures []procedure, draining <-chan struct{
 }
 
 // procedures are grpc.health.v1 for both transports.
-func (h *health) procedures() []procedure {
-	return []procedure{
-		unary(healthpb.Health_Check_FullMethodName, Anyone, h.check),
-		unary(healthpb.Health_List_FullMethodName, Anyone, h.list),
+func (h *health) procedures() []Procedure {
+	return []Procedure{
+		Unary(healthpb.Health_Check_FullMethodName, Anyone, h.check),
+		Unary(healthpb.Health_List_FullMethodName, Anyone, h.list),
 		serverStream(healthpb.Health_Watch_FullMethodName, Anyone, h.watch),
 	}
 }

@@ -16,7 +16,7 @@ const bodyTimeout = 30 * time.Second
 
 // newHTTP returns the handler of the public HTTP port: RPC paths go straight to Connect's handlers
 // (Connect, gRPC-Web, gRPC), the other paths of the contract to REST, and / to the page, if any.
-func newHTTP(p *policy, procedures []procedure, health *health, page http.Handler) http.Handler {
+func newHTTP(p *policy, procedures []Procedure, health *health, page http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	options := connectOptions(p)
 	origins := anyOrigin()

@@ -91,10 +91,10 @@ func TestAnyOrigin(t *testing.T) {
 
 // What does more than read is for pages of our own.
 func TestOwnOrigin(t *testing.T) {
-	load := unary(pb.ModelService_GetModel_FullMethodName, Operator, func(context.Context, *pb.GetModelRequest) (*pb.GetModelResponse, error) {
+	load := Unary(pb.ModelService_GetModel_FullMethodName, Operator, func(context.Context, *pb.GetModelRequest) (*pb.GetModelResponse, error) {
 		return new(pb.GetModelResponse), nil
 	})
-	handler := newHTTP(&policy{}, []procedure{load}, nil, nil)
+	handler := newHTTP(&policy{}, []Procedure{load}, nil, nil)
 	request := httptest.NewRequest("OPTIONS", load.name, nil)
 	request.Header = http.Header{"Origin": {"http://elsewhere.example"}, "Access-Control-Request-Method": {"POST"}}
 	recorder := httptest.NewRecorder()

@@ -101,6 +101,21 @@ func (m *Manifest) check(schema features.Schema) error {
 	return nil
 }
 
+// CheckInputs tells whether rows that fit the model's signature are rows of features: these are
+// finite.
+func (m *Manifest) CheckInputs(inputs []inference.Tensor) error {
+	for i := range inputs {
+		in := &inputs[i]
+		for j, v := range inference.ElementsOf[float32](in.Data) {
+			if v-v != 0 { // NaN for NaN and for both infinities
+				return &inference.TensorError{What: "input", Name: in.Name, Err: fmt.Errorf("%w: expected finite features, got %v at row %d for %s",
+					inference.ErrTensorValue, v, j/len(m.Features), m.Features[j%len(m.Features)])}
+			}
+		}
+	}
+	return nil
+}
+
 func checkSignature(model inference.Model, width int64) error {
 	inputs, outputs := model.Inputs(), model.Outputs()
 	if len(inputs) != 1 {

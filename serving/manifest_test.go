@@ -1,6 +1,9 @@
 package serving
 
 import (
+	"errors"
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,5 +70,21 @@ func TestAdmitMatchModel(t *testing.T) {
 				t.Errorf("got metadata %v", metadata)
 			}
 		})
+	}
+}
+
+func TestManifestCheckInputs(t *testing.T) {
+	m := &Manifest{Features: []string{"home_strength", "away_strength"}}
+	values := []float32{1, -2, 0, 4, 5, 6}
+	inputs := []inference.Tensor{{Name: "features", Type: inference.FP32, Shape: []int64{3, 2}, Data: inference.BytesOf(values)}}
+	if err := m.CheckInputs(inputs); err != nil {
+		t.Error(err)
+	}
+	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		values[3] = float32(bad)
+		want := fmt.Sprintf(`input "features": tensor value: expected finite features, got %v at row 1 for away_strength`, bad)
+		if err := m.CheckInputs(inputs); !errors.Is(err, inference.ErrTensorValue) || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
 	}
 }

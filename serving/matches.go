@@ -37,7 +37,7 @@ func (s *Service) ListMatches(ctx context.Context, request *pb.ListMatchesReques
 	}
 	if request.TeamId != "" {
 		if _, err := s.matches.Team(ctx, request.TeamId); err != nil {
-			return nil, explainField(err, "team_id")
+			return nil, ExplainField(err, "team_id")
 		}
 	}
 	page, err := s.matches.Matches(ctx, query)
@@ -59,7 +59,7 @@ func (s *Service) ListMatches(ctx context.Context, request *pb.ListMatchesReques
 func (s *Service) GetMatch(ctx context.Context, request *pb.GetMatchRequest) (*pb.GetMatchResponse, error) {
 	stored, err := s.matches.Match(ctx, request.MatchId)
 	if err != nil {
-		return nil, explainField(err, "match_id")
+		return nil, ExplainField(err, "match_id")
 	}
 	match, err := s.match(ctx, &stored)
 	if err != nil {
@@ -114,7 +114,7 @@ func (s *Service) ListCompetitions(ctx context.Context, request *pb.ListCompetit
 func (s *Service) GetTable(ctx context.Context, request *pb.GetTableRequest) (*pb.GetTableResponse, error) {
 	table, err := s.matches.Table(ctx, request.Competition)
 	if err != nil {
-		return nil, explainField(err, "competition")
+		return nil, ExplainField(err, "competition")
 	}
 	response := &pb.GetTableResponse{
 		Competition: newCompetition(&table.Competition),
@@ -139,7 +139,7 @@ func (s *Service) checkCompetition(ctx context.Context, code string) error {
 		return nil
 	}
 	if _, err := s.matches.Competition(ctx, code); err != nil {
-		return explainField(err, "competition")
+		return ExplainField(err, "competition")
 	}
 	return nil
 }

@@ -136,7 +136,7 @@ func (s *Service) resolve(ctx context.Context, q *question) error {
 
 func (s *Service) resolveMatch(ctx context.Context, q *question, id string) (err error) {
 	if q.match, err = s.matches.Match(ctx, id); err != nil {
-		return explainField(err, "match_id")
+		return ExplainField(err, "match_id")
 	}
 	if q.home, err = s.matches.Team(ctx, q.match.Home); err != nil {
 		return unresolved(&q.match, err)
@@ -152,18 +152,18 @@ func (s *Service) resolvePairing(ctx context.Context, q *question, pairing *pb.P
 	if pairing.GetCompetition() != "" {
 		competition, err := s.matches.Competition(ctx, pairing.Competition)
 		if err != nil {
-			return explainField(err, "pairing.competition")
+			return ExplainField(err, "pairing.competition")
 		}
 		country = competition.Country
 	}
 	if q.home, err = s.findTeam(ctx, pairing.GetHomeTeam(), country); err != nil {
-		return explainField(err, "pairing.home_team")
+		return ExplainField(err, "pairing.home_team")
 	}
 	if country == "" {
 		country = q.home.Country
 	}
 	if q.away, err = s.findTeam(ctx, pairing.GetAwayTeam(), country); err != nil {
-		return explainField(err, "pairing.away_team")
+		return ExplainField(err, "pairing.away_team")
 	}
 	if q.home.ID == q.away.ID {
 		return errorf(SameTeamTwice, "away_team: expected another team than home_team, got %q twice", q.home.Name).

@@ -13,8 +13,8 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
-// A procedure is one RPC: who may call it, what answers, and how each transport mounts it.
-type procedure struct {
+// A Procedure is one RPC: who may call it, what answers, and how each transport mounts it.
+type Procedure struct {
 	name string // "/package.Service/Method"
 	role Role
 
@@ -28,8 +28,8 @@ type procedure struct {
 }
 
 // service and method split the name.
-func (p *procedure) service() string { return p.name[1:strings.LastIndexByte(p.name, '/')] }
-func (p *procedure) method() string  { return p.name[strings.LastIndexByte(p.name, '/')+1:] }
+func (p *Procedure) service() string { return p.name[1:strings.LastIndexByte(p.name, '/')] }
+func (p *Procedure) method() string  { return p.name[strings.LastIndexByte(p.name, '/')+1:] }
 
 // pointer is *T, a message.
 type pointer[T any] interface {
@@ -37,9 +37,10 @@ type pointer[T any] interface {
 	proto.Message
 }
 
-// unary makes a procedure of a plain function.
-func unary[Req, Res any, In pointer[Req], Out pointer[Res]](name string, role Role, answer func(context.Context, *Req) (*Res, error)) procedure {
-	p := procedure{name: name, role: role}
+// Unary makes a Procedure of a plain function. The name is "/package.Service/Method", of a method
+// whose Go code is linked in; callers need the role.
+func Unary[Req, Res any, In pointer[Req], Out pointer[Res]](name string, role Role, answer func(context.Context, *Req) (*Res, error)) Procedure {
+	p := Procedure{name: name, role: role}
 	p.newRequest = func() proto.Message { return In(new(Req)) }
 	p.answer = func(ctx context.Context, request any) (any, error) {
 		response, err := answer(ctx, (*Req)(request.(In)))
@@ -71,10 +72,10 @@ func unary[Req, Res any, In pointer[Req], Out pointer[Res]](name string, role Ro
 	return p
 }
 
-// serverStream makes a procedure of a function that answers with many messages. The policy looks at
+// serverStream makes a Procedure of a function that answers with many messages. The policy looks at
 // the call; its message is validated here.
-func serverStream[Req, Res any, In pointer[Req], Out pointer[Res]](name string, role Role, answer func(ctx context.Context, request *Req, send func(*Res) error) error) procedure {
-	p := procedure{name: name, role: role}
+func serverStream[Req, Res any, In pointer[Req], Out pointer[Res]](name string, role Role, answer func(ctx context.Context, request *Req, send func(*Res) error) error) Procedure {
+	p := Procedure{name: name, role: role}
 	newRequest := func() proto.Message { return In(new(Req)) }
 	received := func(ctx context.Context, in *inbound, send func(*Res) error) error {
 		if in.err != nil {
@@ -131,7 +132,7 @@ func descriptor(name string) protoreflect.MethodDescriptor {
 }
 
 // register mounts procedures on a grpc-go server.
-func register(server *grpc.Server, procedures []procedure) {
+func register(server *grpc.Server, procedures []Procedure) {
 	services := make(map[string]*grpc.ServiceDesc)
 	for _, p := range procedures {
 		desc := services[p.service()]

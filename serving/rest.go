@@ -22,7 +22,7 @@ import (
 // It is written here because vanguard 0.4, which could do it, calls the procedure with an empty
 // message where it cannot read a body or parameter, bounds no decompression, and tells the caller
 // what was wrong as 500 or 502 without details.
-func mountREST(mux *http.ServeMux, p *policy, procedures []procedure) {
+func mountREST(mux *http.ServeMux, p *policy, procedures []Procedure) {
 	for i := range procedures {
 		procedure := &procedures[i]
 		rule := proto.GetExtension(descriptor(procedure.name).Options(), annotations.E_Http).(*annotations.HttpRule)
@@ -47,12 +47,12 @@ func mountREST(mux *http.ServeMux, p *policy, procedures []procedure) {
 // A route answers REST calls of a procedure.
 type route struct {
 	policy    *policy
-	procedure *procedure
+	procedure *Procedure
 	fields    []string // that the path holds
 	body      bool     // whether the body is the message
 }
 
-func newRoute(p *policy, procedure *procedure, pattern string, body bool) *route {
+func newRoute(p *policy, procedure *Procedure, pattern string, body bool) *route {
 	r := &route{policy: p, procedure: procedure, body: body}
 	for segment := range strings.SplitSeq(pattern, "/") {
 		if field, ok := strings.CutPrefix(segment, "{"); ok {

@@ -2,6 +2,7 @@ package serving
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -46,7 +47,7 @@ func (r *run) add(values []float32) int {
 }
 
 // execute runs the model over all rows; where that fails, row by row, so that a row which the model
-// cannot take fails alone. An error returned is the context's.
+// cannot take fails alone. An error returned concerns all rows: nothing can be run now.
 func (r *run) execute(ctx context.Context) error {
 	if r.rows == 0 {
 		return nil
@@ -57,8 +58,8 @@ func (r *run) execute(ctx context.Context) error {
 	r.outcomes = slices.Grow(r.outcomes[:0], 3*r.rows)[:3*r.rows]
 	r.goals = slices.Grow(r.goals[:0], 2*r.rows)[:2*r.rows]
 	err := r.executeRows(ctx, 0, r.rows)
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, inference.ErrQueueFull) || errors.Is(err, inference.ErrNotReady) {
+		return err
 	}
 	r.failures = slices.Grow(r.failures, r.rows)[:r.rows]
 	for i := range r.rows {

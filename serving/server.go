@@ -34,6 +34,8 @@ type ServerOptions struct {
 	// DrainTimeout is how long accepted calls may take when the server shuts down; 0 means
 	// DrainTimeoutDefault.
 	DrainTimeout time.Duration
+	// Procedures are served besides those of the Service, on both public ports.
+	Procedures []Procedure
 	// Page answers GET of / and of what lies under /assets/ on the public HTTP port; nil means that
 	// nothing does.
 	Page http.Handler
@@ -59,7 +61,7 @@ func NewServer(service *Service, logger *slog.Logger, options ServerOptions) *Se
 		options.DrainTimeout = DrainTimeoutDefault
 	}
 	s := &Server{logger: logger, drainTimeout: options.DrainTimeout, draining: make(chan struct{})}
-	procedures := service.procedures()
+	procedures := append(service.procedures(), options.Procedures...)
 	health := newHealth(service, procedures, s.draining)
 	procedures = append(procedures, health.procedures()...)
 	policy := &policy{roles: rolesOf(procedures), rules: service.rules, logger: logger, now: service.now, telemetry: service.telemetry}
@@ -74,7 +76,7 @@ func NewServer(service *Service, logger *slog.Logger, options ServerOptions) *Se
 
 // rolesOf is the table of who may call what. Reflection streams come from the transports' libraries
 // and are open to anyone.
-func rolesOf(procedures []procedure) map[string]Role {
+func rolesOf(procedures []Procedure) map[string]Role {
 	roles := map[string]Role{
 		grpc_reflection_v1.ServerReflection_ServerReflectionInfo_FullMethodName:      Anyone,
 		grpc_reflection_v1alpha.ServerReflection_ServerReflectionInfo_FullMethodName: Anyone,

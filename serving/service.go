@@ -76,21 +76,21 @@ func (s *Service) Ready() error {
 }
 
 // procedures is every RPC of the product: who may call it, and what answers.
-func (s *Service) procedures() []procedure {
-	return []procedure{
-		unary(pb.PredictionService_Predict_FullMethodName, Viewer, s.Predict),
-		unary(pb.PredictionService_BatchPredict_FullMethodName, Viewer, s.BatchPredict),
-		unary(pb.PredictionService_ListPredictions_FullMethodName, Viewer, s.ListPredictions),
-		unary(pb.PredictionService_GetPrediction_FullMethodName, Viewer, s.GetPrediction),
-		unary(pb.PredictionService_SimulateSeason_FullMethodName, Viewer, s.SimulateSeason),
-		unary(pb.FeatureService_GetMatchFeatures_FullMethodName, Viewer, s.GetMatchFeatures),
-		unary(pb.ModelService_ListModels_FullMethodName, Viewer, s.ListModels),
-		unary(pb.ModelService_GetModel_FullMethodName, Viewer, s.GetModel),
-		unary(pb.MatchService_ListMatches_FullMethodName, Viewer, s.ListMatches),
-		unary(pb.MatchService_GetMatch_FullMethodName, Viewer, s.GetMatch),
-		unary(pb.MatchService_ListTeams_FullMethodName, Viewer, s.ListTeams),
-		unary(pb.MatchService_ListCompetitions_FullMethodName, Viewer, s.ListCompetitions),
-		unary(pb.MatchService_GetTable_FullMethodName, Viewer, s.GetTable),
+func (s *Service) procedures() []Procedure {
+	return []Procedure{
+		Unary(pb.PredictionService_Predict_FullMethodName, Viewer, s.Predict),
+		Unary(pb.PredictionService_BatchPredict_FullMethodName, Viewer, s.BatchPredict),
+		Unary(pb.PredictionService_ListPredictions_FullMethodName, Viewer, s.ListPredictions),
+		Unary(pb.PredictionService_GetPrediction_FullMethodName, Viewer, s.GetPrediction),
+		Unary(pb.PredictionService_SimulateSeason_FullMethodName, Viewer, s.SimulateSeason),
+		Unary(pb.FeatureService_GetMatchFeatures_FullMethodName, Viewer, s.GetMatchFeatures),
+		Unary(pb.ModelService_ListModels_FullMethodName, Viewer, s.ListModels),
+		Unary(pb.ModelService_GetModel_FullMethodName, Viewer, s.GetModel),
+		Unary(pb.MatchService_ListMatches_FullMethodName, Viewer, s.ListMatches),
+		Unary(pb.MatchService_GetMatch_FullMethodName, Viewer, s.GetMatch),
+		Unary(pb.MatchService_ListTeams_FullMethodName, Viewer, s.ListTeams),
+		Unary(pb.MatchService_ListCompetitions_FullMethodName, Viewer, s.ListCompetitions),
+		Unary(pb.MatchService_GetTable_FullMethodName, Viewer, s.GetTable),
 		serverStream(pb.LiveService_Watch_FullMethodName, Viewer, s.Watch),
 	}
 }

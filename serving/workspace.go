@@ -164,10 +164,10 @@ func (s *Service) acquire(w *workspace, name, version string) (*run, error) {
 
 // explainModel names the field at fault where a model cannot be had.
 func explainModel(err error) *Error {
-	if e := explainField(err, "model"); e.Reason == ModelUnknown {
+	if e := ExplainField(err, "model"); e.Reason == ModelUnknown {
 		return e
 	}
-	return explainField(err, "model_version")
+	return ExplainField(err, "model_version")
 }
 
 // enter gives the vector of a question to its run.
@@ -178,7 +178,7 @@ func (s *Service) enter(w *workspace, q *question) error {
 		if q.match.ID != "" {
 			field = "match_id"
 		}
-		return explainField(vector.Err, field)
+		return ExplainField(vector.Err, field)
 	}
 	if want := len(s.schema.Features); len(vector.Values) != want {
 		return fmt.Errorf("features of match %q: expected %d values, got %d", q.match.ID, want, len(vector.Values))
