@@ -1,10 +1,12 @@
-// Package store keeps matches, vectors and team states: in process, read from the released state.
+// Package store keeps matches, vectors and team states: in process, read from the released state, and
+// in Redis with the process to fall back on.
 package store
 
 import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -85,8 +87,7 @@ func (m *Memory) Vectors(ctx context.Context, fixtures []features.Fixture, out [
 }
 
 func (m *Memory) vector(f *features.Fixture, out *features.Vector) {
-	values := out.Values
-	*out = features.Vector{Values: values[:0]}
+	*out = features.Vector{Values: out.Values[:0]}
 	if f.MatchID != "" {
 		i, known := m.byID[f.MatchID]
 		switch {
@@ -99,7 +100,21 @@ func (m *Memory) vector(f *features.Fixture, out *features.Vector) {
 			return
 		}
 	}
+	compare(m.replay.League(f.Competition), m.replay.Team(f.Home), m.replay.Team(f.Away), f, out)
+}
+
+// asOf returns the day of the latest match that a vector of the fixture's teams would have seen, or
+// the day before all days where not all of them are known.
+func (m *Memory) asOf(f *features.Fixture) features.Date {
 	home, away, league := m.replay.Team(f.Home), m.replay.Team(f.Away), m.replay.League(f.Competition)
+	if home == nil || away == nil || league == nil {
+		return math.MinInt32
+	}
+	return max(home.AsOf, away.AsOf, league.AsOf)
+}
+
+// compare answers a fixture from three states, of which any may be unknown (nil), into out.
+func compare(league *features.LeagueState, home, away *features.TeamState, f *features.Fixture, out *features.Vector) {
 	switch {
 	case home == nil:
 		out.Err = fmt.Errorf("%w: %q", features.ErrTeamUnknown, f.Home)
@@ -119,7 +134,7 @@ func (m *Memory) vector(f *features.Fixture, out *features.Vector) {
 	if season == "" {
 		season = features.SeasonOf(f.Date)
 	}
-	*out = features.Compare(league, home, away, season, f.Date, values)
+	*out = features.Compare(league, home, away, season, f.Date, out.Values)
 }
 
 // Match implements features.MatchStore.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -19,7 +20,10 @@ import (
 var start = time.Date(2026, 12, 2, 23, 30, 0, 0, time.UTC)
 
 // released is a state after one season of two small leagues.
-func released(t *testing.T) State {
+func released(t testing.TB) State { return releasedOn(t, math.MaxInt32) }
+
+// releasedOn is the state on the morning of a day in that season: later matches are to come.
+func releasedOn(t testing.TB, day features.Date) State {
 	t.Helper()
 	random := rand.New(rand.NewPCG(7, 8))
 	var played []features.Played
@@ -45,6 +49,11 @@ func released(t *testing.T) State {
 					HomeGoals: int16(random.IntN(4)), AwayGoals: int16(random.IntN(3)),
 					HomeStats: features.Stats{Shots: 10, ShotsOnTarget: 4, Corners: 5, HalfTimeGoals: features.NoCount},
 				}
+				if m.Date >= day {
+					m.Status, m.HomeGoals, m.AwayGoals, m.HomeStats = features.Scheduled, 0, 0, features.Stats{}
+					matches = append(matches, m)
+					continue
+				}
 				matches = append(matches, m)
 				played = append(played, features.Played{Match: &m, HomeTeam: home, AwayTeam: away, League: &league})
 			}
@@ -57,9 +66,11 @@ func released(t *testing.T) State {
 	return State{Snapshot: replay.Snapshot(), Matches: matches}
 }
 
-func newMemory(t *testing.T) *Memory {
+func newMemory(t testing.TB) *Memory { return newMemoryOf(t, released(t)) }
+
+func newMemoryOf(t testing.TB, state State) *Memory {
 	t.Helper()
-	m, err := NewMemory(released(t), start)
+	m, err := NewMemory(state, start)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,51 +268,6 @@ func TestTeams(t *testing.T) {
 		if strings.Join(got, " ") != c.want {
 			t.Errorf("%+v: %v, expected %s", c.query, got, c.want)
 		}
-	}
-}
-
-func TestVectors(t *testing.T) {
-	m := newMemory(t)
-	played, scheduled := m.matches[0], m.matches[len(m.matches)-1]
-	day := features.DateOf(start)
-	fixtures := []struct {
-		features.Fixture
-		want error
-	}{
-		{features.Fixture{Competition: "E0", Home: "eng-arsenal", Away: "eng-chelsea", Date: day}, nil},
-		{features.Fixture{MatchID: scheduled.ID, Competition: scheduled.Competition, Season: scheduled.Season, Home: scheduled.Home, Away: scheduled.Away, Date: scheduled.Date}, nil},
-		{features.Fixture{MatchID: played.ID, Competition: played.Competition, Home: played.Home, Away: played.Away, Date: played.Date}, features.ErrNotKept},
-		{features.Fixture{MatchID: "no-such", Competition: "E0", Home: "eng-arsenal", Away: "eng-chelsea", Date: day}, features.ErrMatchUnknown},
-		{features.Fixture{Competition: "E0", Home: "eng-nobody", Away: "eng-chelsea", Date: day}, features.ErrTeamUnknown},
-		{features.Fixture{Competition: "E0", Home: "eng-chelsea", Away: "eng-nobody", Date: day}, features.ErrTeamUnknown},
-		{features.Fixture{Competition: "ZZ", Home: "eng-arsenal", Away: "eng-chelsea", Date: day}, features.ErrCompetitionUnknown},
-		{features.Fixture{Competition: "E0", Home: "eng-arsenal", Away: "eng-chelsea", Date: played.Date}, features.ErrDateBeforeHistory},
-		{features.Fixture{Competition: "E0", Home: "eng-arsenal", Away: "ger-chelsea", Date: day}, nil},
-	}
-	ask, out := make([]features.Fixture, len(fixtures)), make([]features.Vector, len(fixtures))
-	for i := range fixtures {
-		ask[i] = fixtures[i].Fixture
-	}
-	for range 2 { // the second time into the vectors of the first
-		if err := m.Vectors(context.Background(), ask, out); err != nil {
-			t.Fatal(err)
-		}
-		for i, f := range fixtures {
-			if !errors.Is(out[i].Err, f.want) {
-				t.Errorf("fixture %d: %v, expected %v", i, out[i].Err, f.want)
-			}
-			if f.want == nil && len(out[i].Values) != len(features.CurrentSchema().Features) {
-				t.Errorf("fixture %d: %d values", i, len(out[i].Values))
-			}
-			if out[i].Unlinked != (i == 8) {
-				t.Errorf("fixture %d: unlinked %v", i, out[i].Unlinked)
-			}
-		}
-	}
-	left, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := m.Vectors(left, ask, out); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
 	}
 }
 
