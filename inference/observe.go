@@ -10,6 +10,12 @@ import (
 // share it. If one of several fails, each of its requests is run again, alone.
 type Execution = batch.Run
 
+// Release is why an execution began when it did and as it did.
+type Release = batch.Release
+
+// Releases is how many reasons there are, from 0.
+const Releases = int(batch.Retry) + 1
+
 // Observer is told what one loaded version of a model does, as it happens; golden rows and warm-up
 // are not part of that. Its methods are called by many goroutines at once, Ran while the session that
 // ran is still held, so they had better be quick.

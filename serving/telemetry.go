@@ -45,6 +45,9 @@ type Telemetry struct {
 	calls  metric.Float64Histogram
 	stages metric.Float64Histogram
 
+	models modelInstruments
+	meter  metric.Meter
+
 	callOptions  map[callKey][]metric.RecordOption
 	stageOptions [numStages][]metric.RecordOption
 
@@ -62,7 +65,7 @@ type callKey struct {
 func NewTelemetry(meters metric.MeterProvider, tracers trace.TracerProvider) (*Telemetry, error) {
 	const scope = "footballprediction/serving"
 	meter := meters.Meter(scope)
-	t := &Telemetry{callOptions: map[callKey][]metric.RecordOption{}, propagator: propagation.TraceContext{}}
+	t := &Telemetry{meter: meter, callOptions: map[callKey][]metric.RecordOption{}, propagator: propagation.TraceContext{}}
 	var err error
 	if t.calls, err = meter.Float64Histogram("rpc.server.call.duration", metric.WithUnit("s"),
 		metric.WithDescription("Time to answer a call"), metric.WithExplicitBucketBoundaries(DurationBuckets...)); err != nil {
@@ -70,6 +73,9 @@ func NewTelemetry(meters metric.MeterProvider, tracers trace.TracerProvider) (*T
 	}
 	if t.stages, err = meter.Float64Histogram("footballprediction.stage.duration", metric.WithUnit("s"),
 		metric.WithDescription("Time that predicting spends in each stage"), metric.WithExplicitBucketBoundaries(DurationBuckets...)); err != nil {
+		return nil, fmt.Errorf("telemetry: %w", err)
+	}
+	if t.models, err = newModelInstruments(meter); err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
 	for stage, name := range stageNames {

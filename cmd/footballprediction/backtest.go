@@ -71,7 +71,7 @@ func openVersion(cmd *cobra.Command, dir string) (*inference.Registry, inference
 		}
 		source = inference.NewFolderSource(models)
 	}
-	registry, err := openRegistry(cmd.Context(), source, 0, slog.New(slog.DiscardHandler))
+	registry, err := openRegistry(cmd.Context(), source, 0, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		return nil, inference.Handle{}, err
 	}

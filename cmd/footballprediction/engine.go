@@ -37,7 +37,7 @@ func openEngine(ctx context.Context, p parts) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	registry, err := openRegistry(ctx, p.models, p.interval, p.logger)
+	registry, err := openRegistry(ctx, p.models, p.interval, p.logger, p.telemetry)
 	if err != nil {
 		return nil, err
 	}
@@ -58,17 +58,26 @@ func openStore(state string) (*store.Memory, error) {
 	return store.NewMemory(loaded, time.Now())
 }
 
-// openRegistry loads what the source wants served, once.
-func openRegistry(ctx context.Context, source inference.Source, interval time.Duration, logger *slog.Logger) (*inference.Registry, error) {
+// openRegistry loads what the source wants served, once. telemetry may be nil.
+func openRegistry(ctx context.Context, source inference.Source, interval time.Duration, logger *slog.Logger, telemetry *serving.Telemetry) (*inference.Registry, error) {
 	opener, err := openONNX()
 	if err != nil {
 		return nil, err
 	}
-	registry := inference.NewRegistry(source, opener, inference.Options{
+	options := inference.Options{
 		Interval: interval,
 		Admit:    serving.AdmitMatchModel(features.CurrentSchema()),
 		Logger:   logger,
-	})
+	}
+	if telemetry != nil {
+		options.Observe = telemetry.Observe
+	}
+	registry := inference.NewRegistry(source, opener, options)
+	if telemetry != nil {
+		if err := telemetry.WatchModels(registry); err != nil {
+			return nil, err
+		}
+	}
 	if err := registry.Poll(ctx); err != nil {
 		return nil, closing(err, registry)
 	}

@@ -32,7 +32,7 @@ func modelsSubcommand(name, short string, show func(io.Writer, inference.Status)
 				return err
 			}
 		}
-		registry, err := openRegistry(cmd.Context(), inference.NewFolderSource(models), 0, slog.New(slog.DiscardHandler))
+		registry, err := openRegistry(cmd.Context(), inference.NewFolderSource(models), 0, slog.New(slog.DiscardHandler), nil)
 		if err != nil {
 			return err
 		}

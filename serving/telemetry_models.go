@@ -1,0 +1,137 @@
+package serving
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"footballprediction/inference"
+)
+
+// rowBuckets are the boundaries of the histogram of batch sizes.
+var rowBuckets = []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024}
+
+// modelInstruments measure what models do.
+type modelInstruments struct {
+	queue, compute metric.Float64Histogram
+	rows           metric.Int64Histogram
+	executions     metric.Int64Counter
+	rejections     metric.Int64Counter
+}
+
+func newModelInstruments(meter metric.Meter) (m modelInstruments, err error) {
+	duration := func(name, description string) metric.Float64Histogram {
+		h, hErr := meter.Float64Histogram(name, metric.WithUnit("s"), metric.WithDescription(description),
+			metric.WithExplicitBucketBoundaries(DurationBuckets...))
+		err = errors.Join(err, hErr)
+		return h
+	}
+	counter := func(name, description string) metric.Int64Counter {
+		c, cErr := meter.Int64Counter(name, metric.WithDescription(description))
+		err = errors.Join(err, cErr)
+		return c
+	}
+	m.queue = duration("footballprediction.inference.queue.duration", "Time that requests wait for a session")
+	m.compute = duration("footballprediction.inference.compute.duration", "Time of executions, joining and splitting of requests among it")
+	m.executions = counter("footballprediction.inference.executions", "Executions of models, by why they were begun and how they ended")
+	m.rejections = counter("footballprediction.inference.rejections", "Requests that were given back without having been run, by reason")
+	var rowsErr error
+	m.rows, rowsErr = meter.Int64Histogram("footballprediction.inference.batch.size", metric.WithUnit("{row}"),
+		metric.WithDescription("Rows of executions"), metric.WithExplicitBucketBoundaries(rowBuckets...))
+	return m, errors.Join(err, rowsErr)
+}
+
+// Observe returns the Observer of a model version, for inference.Options.Observe.
+func (t *Telemetry) Observe(model, version string) inference.Observer {
+	named := []attribute.KeyValue{attribute.String("model", model), attribute.String("version", version)}
+	o := &modelObserver{modelInstruments: &t.models, named: recordWith(named...), rejected: map[error][]metric.AddOption{}}
+	with := func(more ...attribute.KeyValue) []metric.AddOption {
+		return []metric.AddOption{metric.WithAttributeSet(attribute.NewSet(append(more, named...)...))}
+	}
+	for release := range o.executed {
+		reason := attribute.String("release", inference.Release(release).String())
+		o.executed[release] = [2][]metric.AddOption{
+			with(reason, attribute.Bool("failed", false)), with(reason, attribute.Bool("failed", true)),
+		}
+	}
+	for reason, name := range map[error]string{
+		inference.ErrQueueFull: "queue_full", inference.ErrNotReady: "closed",
+		context.Canceled: "cancelled", context.DeadlineExceeded: "deadline_exceeded",
+	} {
+		o.rejected[reason] = with(attribute.String("reason", name))
+	}
+	o.other = with(attribute.String("reason", "other"))
+	return o
+}
+
+// modelObserver records what one model version does, with attribute sets made beforehand.
+type modelObserver struct {
+	*modelInstruments
+	named    []metric.RecordOption
+	executed [inference.Releases][2][]metric.AddOption // by release, and whether it failed
+	rejected map[error][]metric.AddOption
+	other    []metric.AddOption
+}
+
+// Ran implements inference.Observer.
+func (o *modelObserver) Ran(e inference.Execution) {
+	ctx := context.Background()
+	failed := 0
+	if e.Err != nil {
+		failed = 1
+	}
+	o.executions.Add(ctx, 1, o.executed[e.Release][failed]...)
+	o.rows.Record(ctx, int64(e.Rows), o.named...)
+	o.compute.Record(ctx, e.Took.Seconds(), o.named...)
+	for _, waited := range e.Waited {
+		o.queue.Record(ctx, waited.Seconds(), o.named...)
+	}
+}
+
+// Rejected implements inference.Observer.
+func (o *modelObserver) Rejected(reason error, _ time.Duration) {
+	options := o.other
+	for known, prepared := range o.rejected {
+		if errors.Is(reason, known) {
+			options = prepared
+		}
+	}
+	o.rejections.Add(context.Background(), 1, options...)
+}
+
+// WatchModels reports the state of every model version of the registry: 1 for the one it is in.
+func (t *Telemetry) WatchModels(registry *inference.Registry) error {
+	_, err := t.meter.Int64ObservableGauge("footballprediction.model.state",
+		metric.WithDescription("1 for the state that a model version is in"),
+		metric.WithInt64Callback(func(_ context.Context, observer metric.Int64Observer) error {
+			for _, model := range registry.Status().Models {
+				for _, v := range model.Versions {
+					observer.Observe(1, metric.WithAttributes(attribute.String("model", model.Name), attribute.String("version", v.Version),
+						attribute.String("state", v.State.String()), attribute.Bool("serving", v.Version == model.Serving)))
+				}
+			}
+			return nil
+		}))
+	if err != nil {
+		return fmt.Errorf("telemetry: %w", err)
+	}
+	return nil
+}
+
+// WatchBreaker reports the state of a circuit breaker, such as "closed": 1 for the one that it is in.
+func (t *Telemetry) WatchBreaker(name string, state func() string) error {
+	_, err := t.meter.Int64ObservableGauge("footballprediction.breaker.state",
+		metric.WithDescription("1 for the state that a circuit breaker is in"),
+		metric.WithInt64Callback(func(_ context.Context, observer metric.Int64Observer) error {
+			observer.Observe(1, metric.WithAttributes(attribute.String("breaker", name), attribute.String("state", state())))
+			return nil
+		}))
+	if err != nil {
+		return fmt.Errorf("telemetry: %w", err)
+	}
+	return nil
+}
