@@ -1,0 +1,203 @@
+package mlflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+)
+
+const (
+	// attemptsMax is how often a request is made before it has failed.
+	attemptsMax = 3
+	// tripAfter is how many attempts fail in a row before the breaker opens.
+	tripAfter = 5
+	// redirectsMax is how often a server may send a request elsewhere on itself.
+	redirectsMax = 3
+	// retryAfterMax is the longest wait that a server may ask for within one request.
+	retryAfterMax  = 5 * time.Second
+	headerBytesMax = 64 << 10
+)
+
+var (
+	errStalled = errors.New("no byte came in time")
+	errTooLong = errors.New("it took too long altogether")
+)
+
+// client asks one server, and never another: for idempotent reads only, which are made again where
+// the failure may be gone a moment later. It is safe for concurrent use.
+type client struct {
+	server        *url.URL // scheme, host, and a path without a slash at its end
+	authorization string
+	http          *http.Client
+	breaker       *gobreaker.CircuitBreaker[struct{}]
+	limits        Limits
+}
+
+func newClient(server string, o Options) (*client, error) {
+	u, user, err := parseServer(server)
+	if err != nil {
+		return nil, err
+	}
+	c := &client{server: u, authorization: authorization(user, o), limits: o.Limits}
+	c.http = &http.Client{
+		Transport: &http.Transport{
+			Proxy:                  http.ProxyFromEnvironment,
+			MaxConnsPerHost:        4,
+			MaxIdleConnsPerHost:    2,
+			IdleConnTimeout:        time.Minute,
+			MaxResponseHeaderBytes: headerBytesMax,
+			DisableCompression:     true, // sizes are compared with those listed
+			ForceAttemptHTTP2:      true,
+		},
+		CheckRedirect: c.checkRedirect,
+	}
+	c.breaker = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
+		Timeout:     o.Limits.Recovery,
+		ReadyToTrip: func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= tripAfter },
+		// Whatever MLflow says, it has answered.
+		IsSuccessful: func(err error) bool { return !errors.As(err, new(*unavailableError)) },
+		IsExcluded: func(err error) bool {
+			return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+		},
+		OnStateChange: func(_ string, from, to gobreaker.State) {
+			o.Logger.Warn("breaker around MLflow", slog.String("from", from.String()), slog.String("to", to.String()))
+		},
+	})
+	return c, nil
+}
+
+// parseServer parts the address from the user in it. Its errors hold nothing that may be secret.
+func parseServer(server string) (*url.URL, *url.Userinfo, error) {
+	const expected = "expected a server such as http://127.0.0.1:5000"
+	u, err := url.Parse(server)
+	if err != nil {
+		return nil, nil, errors.New("MLflow's address cannot be read: " + expected)
+	}
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return nil, nil, fmt.Errorf("MLflow's address has scheme %q: %s", u.Scheme, expected)
+	}
+	if u.Hostname() == "" || u.Opaque != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+		return nil, nil, errors.New("MLflow's address has no host, or more than a host and a path: " + expected)
+	}
+	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/")}, u.User, nil
+}
+
+// authorization returns the header's value, empty for none.
+func authorization(user *url.Userinfo, o Options) string {
+	request := http.Request{Header: http.Header{}}
+	switch {
+	case o.Username != "" && o.Password != "":
+		request.SetBasicAuth(o.Username, o.Password)
+	case o.Token != "":
+		request.Header.Set("Authorization", "Bearer "+o.Token)
+	case user != nil:
+		password, _ := user.Password()
+		request.SetBasicAuth(user.Username(), password)
+	}
+	return request.Header.Get("Authorization")
+}
+
+func (c *client) checkRedirect(to *http.Request, via []*http.Request) error {
+	if to.URL.Scheme != c.server.Scheme || !strings.EqualFold(to.URL.Host, c.server.Host) {
+		return &refusedError{fmt.Errorf("redirected to another server, %s://%s: refused", to.URL.Scheme, clip(to.URL.Host))}
+	}
+	if len(via) > redirectsMax {
+		return &refusedError{fmt.Errorf("redirected more than %d times", redirectsMax)}
+	}
+	return nil
+}
+
+// at returns the address of a path below the server's. Segments are escaped, so that none can be
+// more than one.
+func (c *client) at(path string, segments []string, query url.Values) *url.URL {
+	u := *c.server
+	escaped := []string{c.server.EscapedPath() + path}
+	unescaped := []string{c.server.Path + path}
+	for _, segment := range segments {
+		escaped = append(escaped, url.PathEscape(segment))
+		unescaped = append(unescaped, segment)
+	}
+	u.RawPath, u.Path = strings.Join(escaped, "/"), strings.Join(unescaped, "/")
+	u.RawQuery = query.Encode()
+	return &u
+}
+
+// get asks for what is at an address and has read take the answer, perhaps several times.
+func (c *client) get(ctx context.Context, at *url.URL, read func(*http.Response, io.Reader) error) error {
+	for attempt := 1; ; attempt++ {
+		_, err := c.breaker.Execute(func() (struct{}, error) { return struct{}{}, c.attempt(ctx, at, read) })
+		if err == nil {
+			return nil
+		}
+		err = fmt.Errorf("GET %s: %w", strings.TrimPrefix(at.Path, c.server.Path), err)
+		var failure *unavailableError
+		if !errors.As(err, &failure) || attempt == attemptsMax || failure.after > retryAfterMax {
+			return err
+		}
+		delay := c.limits.Retry << (attempt - 1)
+		timer := time.NewTimer(max(delay/2+rand.N(delay), failure.after))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+	}
+}
+
+// attempt makes one request.
+func (c *client) attempt(ctx context.Context, at *url.URL, read func(*http.Response, io.Reader) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watch := time.AfterFunc(c.limits.Stall, func() { cancel(errStalled) })
+	defer watch.Stop()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("User-Agent", "footballprediction")
+	if c.authorization != "" {
+		request.Header.Set("Authorization", c.authorization)
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	defer response.Body.Close()
+	body := &watchedBody{ctx, response.Body, watch, c.limits.Stall}
+	if err := checkStatus(response, body); err != nil {
+		return err
+	}
+	return read(response, body)
+}
+
+// watchedBody is a response's body that is given up when it stalls.
+type watchedBody struct {
+	ctx   context.Context
+	body  io.Reader
+	watch *time.Timer
+	stall time.Duration
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.body.Read(p)
+	if n > 0 {
+		b.watch.Reset(b.stall)
+	}
+	if err != nil && err != io.EOF { //nolint:errorlint // a Reader returns io.EOF itself
+		err = interrupted(b.ctx, err)
+	}
+	return n, err
+}
+
+// Close stops the idle connections.
+func (c *client) close() { c.http.CloseIdleConnections() }

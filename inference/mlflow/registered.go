@@ -1,0 +1,168 @@
+package mlflow
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"footballprediction/inference"
+)
+
+const (
+	registryPath = "/api/2.0/mlflow"
+	pageSize     = 500
+	// pagesMax, and with it the number of registered models, bounds what is read at each poll.
+	pagesMax = 20
+	// aliasesMax bounds the versions of one model that are loaded.
+	aliasesMax    = 50
+	aliasBytesMax = 255 // as MLflow has it
+)
+
+// registeredModel is what MLflow says of a model: which versions it has names for.
+type registeredModel struct {
+	Name    string      `json:"name"`
+	Created json.Number `json:"creation_timestamp"`
+	Aliases []struct {
+		Alias   string `json:"alias"`
+		Version string `json:"version"`
+	} `json:"aliases"`
+}
+
+func (m registeredModel) champion() bool {
+	for _, a := range m.Aliases {
+		if a.Alias == inference.Champion {
+			return true
+		}
+	}
+	return false
+}
+
+// search returns all registered models.
+func (c *client) search(ctx context.Context) ([]registeredModel, error) {
+	type page struct {
+		Models []registeredModel `json:"registered_models"`
+		Next   string            `json:"next_page_token"`
+	}
+	var all []registeredModel
+	query := url.Values{"max_results": {strconv.Itoa(pageSize)}}
+	for range pagesMax {
+		answer, err := getJSON[page](ctx, c, registryPath+"/registered-models/search", query)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, answer.Models...)
+		if answer.Next == "" {
+			return all, nil
+		}
+		query.Set("page_token", answer.Next)
+	}
+	return nil, &refusedError{fmt.Errorf("expected at most %d registered models, got more", pagesMax*pageSize)}
+}
+
+// model returns one registered model.
+func (c *client) model(ctx context.Context, name string) (registeredModel, error) {
+	answer, err := getJSON[struct {
+		Model registeredModel `json:"registered_model"`
+	}](ctx, c, registryPath+"/registered-models/get", url.Values{"name": {name}})
+	if err == nil && answer.Model.Name != name {
+		err = &refusedError{fmt.Errorf("asked for model %q, got %q", name, clip(answer.Model.Name))}
+	}
+	return answer.Model, err
+}
+
+// revision returns what tells a version from another of the same number, such as one of a model that
+// was deleted and registered anew. A version that is not READY is an error.
+func (c *client) revision(ctx context.Context, name, version string) (string, error) {
+	answer, err := getJSON[struct {
+		Version struct {
+			Name    string      `json:"name"`
+			Version string      `json:"version"`
+			Status  string      `json:"status"`
+			Message string      `json:"status_message"`
+			Created json.Number `json:"creation_timestamp"`
+			Source  string      `json:"source"`
+		} `json:"model_version"`
+	}](ctx, c, registryPath+"/model-versions/get", versionQuery(name, version))
+	if err != nil {
+		return "", err
+	}
+	v := answer.Version
+	if v.Name != name || v.Version != version {
+		return "", &refusedError{fmt.Errorf("asked for version %s of %q, got %q of %q", version, name, clip(v.Version), clip(v.Name))}
+	}
+	if v.Status != "READY" {
+		return "", fmt.Errorf("expected status READY, got %s %s", clip(v.Status), clip(v.Message))
+	}
+	hash := sha256.Sum256([]byte(v.Created.String() + " " + v.Source))
+	return hex.EncodeToString(hash[:8]), nil
+}
+
+// downloadURI returns where a version's files are.
+func (c *client) downloadURI(ctx context.Context, name, version string) (string, error) {
+	answer, err := getJSON[struct {
+		URI string `json:"artifact_uri"`
+	}](ctx, c, registryPath+"/model-versions/get-download-uri", versionQuery(name, version))
+	return answer.URI, err
+}
+
+func versionQuery(name, version string) url.Values {
+	return url.Values{"name": {name}, "version": {version}}
+}
+
+// readyVersion is a version that was READY, which it stays for as long as its model exists.
+type readyVersion struct {
+	model   string
+	created json.Number // when the model was registered
+	version string
+}
+
+// wish returns what should be served of a model. ready holds the revisions of versions that are
+// known to be READY, and is added to.
+func (c *client) wish(ctx context.Context, m registeredModel, ready map[readyVersion]string) inference.Aspired {
+	wish := inference.Aspired{Name: m.Name, Aliases: map[string]string{}, Revisions: map[string]string{}}
+	var problems []error
+	for i, a := range m.Aliases {
+		problem := func(format string, args ...any) {
+			problems = append(problems, fmt.Errorf("alias %q: "+format, append([]any{clip(a.Alias)}, args...)...))
+		}
+		switch {
+		case i >= aliasesMax && a.Alias != inference.Champion:
+			problem("a model may have at most %d", aliasesMax)
+			continue
+		case a.Alias == "" || len(a.Alias) > aliasBytesMax || inference.IsVersion(a.Alias):
+			problem("expected a name that is no version")
+			continue
+		case !inference.IsVersion(a.Version):
+			problem("expected a version such as \"2\", got %q", clip(a.Version))
+			continue
+		}
+		wish.Aliases[a.Alias] = a.Version
+		if wish.Revisions[a.Version] != "" {
+			continue
+		}
+		key := readyVersion{m.Name, m.Created, a.Version}
+		revision, err := ready[key], error(nil)
+		if revision == "" {
+			revision, err = c.revision(ctx, m.Name, a.Version)
+		}
+		if err != nil {
+			problem("version %s: %w", a.Version, err)
+			continue
+		}
+		ready[key] = revision
+		wish.Revisions[a.Version] = revision
+		wish.Versions = append(wish.Versions, a.Version)
+	}
+	slices.SortFunc(wish.Versions, inference.CompareVersions)
+	wish.Serving = wish.Aliases[inference.Champion]
+	if len(problems) > 0 {
+		wish.Err = fmt.Errorf("model %q in MLflow: %w", m.Name, errors.Join(problems...))
+	}
+	return wish
+}

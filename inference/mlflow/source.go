@@ -1,0 +1,329 @@
+// Package mlflow is the Source of models that are registered in MLflow. It polls the tracking server's
+// REST API and fetches files through its artifact proxy, and knows of no other server.
+package mlflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"footballprediction/inference"
+)
+
+// refetchMax is the longest that a version which failed to load is left alone.
+const refetchMax = time.Hour
+
+// Source is an inference.Source over an MLflow 3 tracking server: every registered model that has the
+// alias "champion", with the versions that its aliases name. The champion serves; a version counts
+// once it is READY. Models that MLflow does not name are those of the fallback, usually the ones that
+// came with the program.
+//
+// What is served never depends on MLflow's being there. The first List is the fallback's alone, so
+// that something serves whatever MLflow names. From the second on MLflow is asked; while it does not
+// answer, what it said last goes on, also in an earlier run, and until it has ever answered the
+// fallback does. Aspired.Err tells since when and why. A model that loses its champion, but is still
+// registered, goes on with the last one.
+//
+// Files are fetched once and kept in a folder, each version under the hash of what it holds, and
+// verified before they are used again. All methods are safe for concurrent use; List and Fetch wait
+// for each other.
+type Source struct {
+	client   *client
+	store    *store
+	fallback inference.Source
+	options  Options
+
+	mu sync.Mutex // guards the rest, and makes List and Fetch wait for each other
+	// begun: the fallback has been listed. answered: MLflow has answered since New.
+	begun, answered bool
+	started         time.Time
+	outage          error // since when and why MLflow does not answer; nil: it does
+	said            map[string]inference.Aspired
+	saved           saved
+	ready           map[readyVersion]string
+	copies          map[versionKey]*localCopy
+	passedOver      map[string]bool // names that no model may have
+}
+
+type versionKey struct{ model, version, revision string }
+
+// localCopy is a version on disk.
+type localCopy struct {
+	dir   string
+	again time.Time     // when it may be fetched again
+	wait  time.Duration // from then on
+}
+
+// New returns a Source over the tracking server at an address such as "http://127.0.0.1:5000", which
+// may hold a user and password. Copies are kept in dir. It asks nothing yet. Close it after use.
+func New(server, dir string, fallback inference.Source, options Options) (*Source, error) {
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
+	}
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	if err := options.Limits.complete(); err != nil {
+		return nil, err
+	}
+	client, err := newClient(server, options)
+	if err != nil {
+		return nil, err
+	}
+	store, err := openStore(dir, options.Now())
+	if err != nil {
+		return nil, fmt.Errorf("mlflow: open the store: %w", err)
+	}
+	s := &Source{
+		client: client, store: store, fallback: fallback, options: options, started: options.Now(),
+		said: map[string]inference.Aspired{}, ready: map[readyVersion]string{},
+		copies: map[versionKey]*localCopy{}, passedOver: map[string]bool{},
+	}
+	if s.saved, err = store.load(client.server.String()); err != nil {
+		options.Logger.Error("what MLflow said in an earlier run is lost", slog.Any("error", err))
+	}
+	for _, m := range s.saved.Models {
+		s.said[m.Name] = m.wish()
+	}
+	return s, nil
+}
+
+// Breaker returns the state of the breaker around MLflow: "closed", "half-open" or "open".
+func (s *Source) Breaker() string { return s.client.breaker.State().String() }
+
+// Close stops idle connections.
+func (s *Source) Close() { s.client.close() }
+
+// List implements inference.Source. It fails only where the fallback or ctx does.
+func (s *Source) List(ctx context.Context) ([]inference.Aspired, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	base, err := s.fallback.List(ctx)
+	if err != nil || !s.begun {
+		s.begun = err == nil
+		return base, err
+	}
+	asking, cancel := context.WithTimeoutCause(ctx, s.options.Limits.List, errTooLong)
+	defer cancel()
+	err = s.ask(asking)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	s.note(ctx, err)
+	return s.merge(base), nil
+}
+
+// ask takes over what MLflow says now, or returns why it does not.
+func (s *Source) ask(ctx context.Context) error {
+	registered, err := s.client.search(ctx)
+	if err != nil {
+		return err
+	}
+	said, ready := map[string]inference.Aspired{}, map[readyVersion]string{}
+	take := func(m registeredModel) {
+		for _, a := range m.Aliases { // only what is in use is remembered
+			if key := (readyVersion{m.Name, m.Created, a.Version}); s.ready[key] != "" {
+				ready[key] = s.ready[key]
+			}
+		}
+		wish := s.client.wish(ctx, m, ready)
+		if wish.Err != nil { // so versions that are not named now may still be wanted
+			for version, revision := range s.said[m.Name].Revisions {
+				if wish.Revisions[version] == "" {
+					wish.Revisions[version] = revision
+				}
+			}
+		}
+		said[m.Name] = wish
+	}
+	for _, m := range registered {
+		if m.champion() && s.named(ctx, m.Name) {
+			take(m)
+		}
+	}
+	for name, last := range s.said {
+		if _, ok := said[name]; ok {
+			continue
+		}
+		// Pages are cut anew for each request, so one model may have slipped between two.
+		switch m, err := s.client.model(ctx, name); {
+		case isMissing(err):
+			s.options.Logger.InfoContext(ctx, "model is not registered in MLflow any more", slog.String("model", name))
+		case err == nil && m.champion():
+			take(m)
+		default:
+			if err == nil {
+				err = fmt.Errorf("it has no alias %q any more, and goes on with the last", inference.Champion)
+			}
+			last.Err = fmt.Errorf("model %q in MLflow: %w", name, err)
+			said[name] = last
+		}
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	s.said, s.ready = said, ready
+	return nil
+}
+
+// named tells whether a model can have that name here, and says once which cannot.
+func (s *Source) named(ctx context.Context, name string) bool {
+	if inference.IsModelName(name) && len(name) <= nameBytesMax {
+		return true
+	}
+	if !s.passedOver[name] {
+		s.passedOver[name] = true
+		s.options.Logger.WarnContext(ctx, "model in MLflow is passed over: expected a name of letters, digits, dots, dashes and underscores",
+			slog.String("model", clip(name)))
+	}
+	return false
+}
+
+// note keeps whether MLflow has answered, and saves what it said.
+func (s *Source) note(ctx context.Context, err error) {
+	switch {
+	case err == nil:
+		if s.outage != nil {
+			s.options.Logger.InfoContext(ctx, "MLflow answers again")
+		}
+		s.answered, s.outage = true, nil
+		if err := s.save(); err != nil {
+			s.options.Logger.ErrorContext(ctx, "what MLflow says is not kept for the next start", slog.Any("error", err))
+		}
+	case s.outage != nil: // the first reason stands: later ones may only say that nothing is asked
+	case s.answered:
+		s.outage = fmt.Errorf("MLflow at %s has not answered since %s: %w", s.client.server, moment(s.options.Now()), err)
+	default:
+		s.outage = fmt.Errorf("MLflow at %s has not answered since the start at %s: %w", s.client.server, moment(s.started), err)
+	}
+}
+
+func moment(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// merge puts what MLflow said in place of the fallback's models of the same names.
+func (s *Source) merge(base []inference.Aspired) []inference.Aspired {
+	all := maps.Clone(s.said)
+	for name, wish := range all {
+		switch {
+		case s.outage == nil:
+		case wish.Err != nil:
+			wish.Err = fmt.Errorf("%w; %w", s.outage, wish.Err)
+		case !s.answered:
+			wish.Err = fmt.Errorf("%w; it goes on as MLflow said at %s", s.outage, moment(s.saved.At))
+		default:
+			wish.Err = s.outage
+		}
+		all[name] = wish
+	}
+	for _, wish := range base {
+		if _, ok := all[wish.Name]; ok {
+			continue
+		}
+		if !s.answered && s.outage != nil {
+			why := fmt.Errorf("%w; the version that came with the program serves", s.outage)
+			if wish.Err != nil {
+				why = fmt.Errorf("%w; %w", why, wish.Err)
+			}
+			wish.Err = why
+		}
+		all[wish.Name] = wish
+	}
+	return slices.SortedFunc(maps.Values(all), func(a, b inference.Aspired) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// Fetch implements inference.Source. A version that is asked for again has failed to load: its files,
+// which may have been damaged on the way or not have been complete, are fetched again now and then.
+func (s *Source) Fetch(ctx context.Context, name, version string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	revision := s.said[name].Revisions[version]
+	if revision == "" {
+		return s.fallback.Fetch(ctx, name, version)
+	}
+	key := versionKey{name, version, revision}
+	known := s.copies[key]
+	now := s.options.Now()
+	if known == nil {
+		dir, broken, err := s.store.find(name, version, revision)
+		for _, err := range broken {
+			s.options.Logger.ErrorContext(ctx, "a copy of a model is broken, it is fetched again", slog.Any("error", err))
+		}
+		if err != nil {
+			return "", err
+		}
+		if dir != "" {
+			known = &localCopy{dir: dir}
+		}
+	} else if now.Before(known.again) {
+		return known.dir, nil
+	}
+	if known == nil || !known.again.IsZero() {
+		dir, err := s.fetch(ctx, key)
+		if err != nil && known == nil {
+			return "", err
+		}
+		if err == nil {
+			known = &localCopy{dir: dir, wait: known.waited()}
+		}
+	}
+	known.wait = min(max(2*known.wait, s.options.Limits.Refetch), refetchMax)
+	known.again = now.Add(known.wait)
+	s.copies[key] = known
+	return known.dir, nil
+}
+
+func (c *localCopy) waited() time.Duration {
+	if c == nil {
+		return 0
+	}
+	return c.wait
+}
+
+// fetch brings the files of a version to the disk.
+func (s *Source) fetch(ctx context.Context, key versionKey) (dir string, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.options.Limits.Fetch, errTooLong)
+	defer cancel()
+	uri, err := s.client.downloadURI(ctx, key.model, key.version)
+	if err != nil {
+		return "", err
+	}
+	root, err := artifactRoot(s.client.server, uri)
+	if err != nil {
+		return "", err
+	}
+	files, err := s.client.walk(ctx, root)
+	if err != nil {
+		return "", err
+	}
+	if len(files) == 0 {
+		return "", errors.New("it has no files")
+	}
+	d, err := s.store.begin()
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, d.discard()) }()
+	copied := record{Model: key.model, Version: key.version, Revision: key.revision}
+	budget := s.options.Limits.VersionBytes
+	for _, file := range files {
+		var got recordedFile
+		err := d.add(file.path, func(to *os.File) (err error) {
+			got, err = s.client.download(ctx, root, file, min(budget, s.options.Limits.FileBytes), to)
+			return err
+		})
+		if err != nil {
+			return "", fmt.Errorf("file %q: %w", path.Join(file.path...), err)
+		}
+		budget -= got.Size
+		copied.Files = append(copied.Files, got)
+	}
+	return d.keep(copied)
+}
