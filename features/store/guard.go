@@ -17,7 +17,8 @@ import (
 // which costs half a retry interval of degraded answers.
 const tripAfter = 5
 
-// errImpatient marks a question that its caller gave no time for: it tells nothing of Redis.
+// errImpatient marks a question that its caller left, or gave hardly any time for: it tells nothing
+// of Redis.
 var errImpatient = errors.New("no time to wait")
 
 // A guard asks Redis and keeps callers away from it while it does not answer: then nobody waits, and
@@ -33,7 +34,7 @@ type guard struct {
 	state   atomic.Int32
 	since   atomic.Int64 // of the state, Unix nanoseconds
 	opened  atomic.Uint64
-	reached atomic.Bool   // at least once
+	reached atomic.Int64  // when Redis answered last, Unix nanoseconds; 0: never
 	tripped chan struct{} // holds a token once the breaker has opened
 	failure atomic.Pointer[error]
 	asked   atomic.Uint64
@@ -47,7 +48,7 @@ func newGuard(client rueidis.Client, o RedisOptions) *guard {
 		MaxRequests: 1,
 		Timeout:     g.retry / 2, // watch waits at least as long
 		ReadyToTrip: func(counts gobreaker.Counts) bool {
-			return counts.ConsecutiveFailures >= tripAfter || !g.reached.Load()
+			return counts.ConsecutiveFailures >= tripAfter || g.reached.Load() == 0
 		},
 		IsExcluded: func(err error) bool { return errors.Is(err, errImpatient) },
 		// Called with the breaker's lock held.
@@ -77,13 +78,20 @@ func (g *guard) get(ctx context.Context, keys []string) ([]rueidis.RedisMessage,
 	}
 	return g.breaker.Execute(func() ([]rueidis.RedisMessage, error) {
 		values, err := g.ask(ctx, patience, keys)
-		// A healthy Redis may well miss a deadline far below the timeout, and callers who leave say
-		// nothing of it; neither may shut it off for all others.
-		if err != nil && (ctx.Err() != nil || patience < g.timeout/10) {
+		switch {
+		case err == nil:
+			return values, nil
+		case ctx.Err() != nil || patience < g.timeout/10 && g.lively():
 			return nil, fmt.Errorf("%w: %w", errImpatient, err)
 		}
-		return values, err
+		return nil, g.lost(err)
 	})
+}
+
+// lively says whether Redis has answered somebody of late. It may well miss deadlines far below the
+// timeout while it answers others, and hasty callers must not shut it off for those.
+func (g *guard) lively() bool {
+	return time.Since(time.Unix(0, g.reached.Load())) < 10*g.timeout
 }
 
 func (g *guard) ask(ctx context.Context, patience time.Duration, keys []string) ([]rueidis.RedisMessage, error) {
@@ -98,18 +106,36 @@ func (g *guard) ask(ctx context.Context, patience time.Duration, keys []string) 
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = fmt.Errorf("no answer within %s: %w", patience, err)
 		}
-		g.failed.Add(1)
-		g.failure.Store(&err)
 		return nil, err
 	}
-	g.reached.Store(true)
+	g.reached.Store(time.Now().UnixNano())
 	return values, nil
+}
+
+// lost notes why Redis gave no answer.
+func (g *guard) lost(err error) error {
+	g.failed.Add(1)
+	g.failure.Store(&err)
+	return err
+}
+
+// greet is the first probe. unconnected is why the client could not connect, if it could not.
+func (g *guard) greet(ctx context.Context, unconnected error, key string) (rueidis.RedisMessage, error) {
+	if unconnected == nil {
+		return g.probe(ctx, key)
+	}
+	_, err := g.breaker.Execute(func() ([]rueidis.RedisMessage, error) { return nil, g.lost(unconnected) })
+	return rueidis.RedisMessage{}, err
 }
 
 // probe asks for one key, with the time that connecting takes.
 func (g *guard) probe(ctx context.Context, key string) (rueidis.RedisMessage, error) {
 	values, err := g.breaker.Execute(func() ([]rueidis.RedisMessage, error) {
-		return g.ask(ctx, connectTimeout, []string{key})
+		values, err := g.ask(ctx, connectTimeout, []string{key})
+		if err != nil {
+			return nil, g.lost(err)
+		}
+		return values, nil
 	})
 	if err != nil {
 		return rueidis.RedisMessage{}, err

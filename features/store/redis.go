@@ -32,11 +32,11 @@ const (
 	// RetryDefault is how often a Redis that does not answer is asked again.
 	RetryDefault = time.Second
 
-	// connectTimeout bounds the wait for a connection, and twice it that for a server to start.
+	// connectTimeout bounds the wait for a connection, and that for its first answer.
 	connectTimeout = 500 * time.Millisecond
 	// ringScale makes room for 2^13 questions on the connection. One that is given up keeps its place
-	// until the silent connection is closed, and who finds no place waits for it: 8,192 are more than
-	// this machine asks before the breaker opens.
+	// until Redis answers or the silent connection is closed, and who finds no place waits for one:
+	// 8,192 are more than are asked before the breaker opens.
 	ringScale = 13
 )
 
@@ -73,9 +73,9 @@ func OpenRedis(ctx context.Context, url RedisURL, memory *Memory, o RedisOptions
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	client, err := url.connect()
+	client, unconnected := url.connect()
 	if client == nil {
-		return nil, err
+		return nil, unconnected
 	}
 	o.Logger = o.Logger.With(slog.Any("redis", url))
 	r := &Redis{
@@ -83,7 +83,7 @@ func OpenRedis(ctx context.Context, url RedisURL, memory *Memory, o RedisOptions
 		guard:   newGuard(client, o),
 		lookups: sync.Pool{New: func() any { return newLookup() }},
 	}
-	if held, err := r.guard.probe(ctx, asOfKey); err == nil { // else Run says why not
+	if held, err := r.guard.greet(ctx, unconnected, asOfKey); err == nil { // else Run says why not
 		r.welcome(held)
 	}
 	return r, nil
@@ -184,7 +184,7 @@ type RedisStatus struct {
 	Err     error     // why the last question failed; nil while the breaker is closed
 	Opened  uint64    // how often the breaker has opened
 	Asked   uint64    // round trips, probes included
-	Failed  uint64    // round trips that got no answer
+	Failed  uint64    // of those, how many Redis did not answer, or with an error
 	// Values that could not be used: not there; of another schema; cut short, changed or of something
 	// else; older than what the process knows.
 	Missing, Foreign, Corrupt, Outdated uint64

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,6 +38,29 @@ func TestRedisDownAtStart(t *testing.T) {
 	answersDegraded(t, r, memory, FromTeamStates) // it is empty
 	fill(t, server, memory)
 	answersDegraded(t, r, memory, "")
+}
+
+// What listens there need not be a Redis, nor speak at all.
+func TestRedisIsSomethingElse(t *testing.T) {
+	memory := newMemory(t)
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	other := httptest.NewServer(http.NotFoundHandler())
+	defer other.Close()
+	for name, address := range map[string]string{"silent": silent.Addr().String(), "a web server": other.Listener.Addr().String()} {
+		started := time.Now()
+		r := opened(t, parsed(t, "redis://"+address), memory, quick)
+		if took := time.Since(started); took > prompt {
+			t.Errorf("%s: opening took %s", name, took)
+		}
+		if s := r.Status(); s.Breaker != "open" {
+			t.Errorf("%s: %+v", name, s)
+		}
+		answersDegraded(t, r, memory, RedisUnavailable)
+	}
 }
 
 func TestRedisKilledAndStartedAgain(t *testing.T) {
@@ -230,6 +256,23 @@ func TestRedisAndTheCallersDeadline(t *testing.T) {
 	}
 	server.Thaw()
 	answersDegraded(t, r, memory, "")
+}
+
+// Where nobody but hasty callers asks, they open the breaker of a frozen Redis all the same.
+func TestRedisFrozenForHastyCallers(t *testing.T) {
+	memory := newMemory(t)
+	server := redistest.Start(t)
+	r := filled(t, server, memory, RedisOptions{Timeout: 100 * time.Millisecond, Retry: time.Hour})
+	server.Freeze()
+	ask, out := manyFixtures(memory, 1), make([]features.Vector, 1)
+	eventually(t, "the breaker to open", func() bool {
+		hasty, cancel := context.WithTimeout(t.Context(), 15*time.Millisecond)
+		defer cancel()
+		if err := r.Vectors(hasty, ask, out); err == nil && out[0].Degraded != RedisUnavailable {
+			t.Fatalf("%+v", out[0])
+		}
+		return r.Status().Breaker == "open"
+	})
 }
 
 func TestCloseWhileFrozen(t *testing.T) {
