@@ -16,6 +16,8 @@ import (
 	"github.com/knadh/koanf/providers/posflag"
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
+
+	"footballprediction/features/store"
 )
 
 // Config is what `serve` can be told: by a flag, by the environment variable
@@ -29,6 +31,8 @@ type Config struct {
 	State           string        `koanf:"state"`
 	PollInterval    time.Duration `koanf:"poll-interval"`
 	Insecure        bool          `koanf:"insecure"`
+
+	Redis store.RedisURL `koanf:"-"` // REDIS_URL
 }
 
 const environmentPrefix = "FOOTBALLPREDICTION_"
@@ -89,8 +93,12 @@ func loadConfig(flags *pflag.FlagSet, environ []string) (Config, error) {
 		return Config{}, usageError{err}
 	}
 	var c Config
-	if err := k.Unmarshal("", &c); err != nil {
+	err := k.Unmarshal("", &c)
+	if err != nil {
 		return Config{}, usageError{err}
+	}
+	if c.Redis, err = redisURL(environ); err != nil {
+		return Config{}, err
 	}
 	return c, c.complete()
 }
@@ -160,13 +168,14 @@ func (c Config) LogValue() slog.Value {
 		slog.String("state", c.State),
 		slog.Duration("poll_interval", c.PollInterval),
 		slog.Bool("insecure", c.Insecure),
+		slog.Any("redis", c.Redis),
 	)
 }
 
 // notBuilt are settings of the environment that mean something later; silence would mislead.
 func notBuilt() []string {
 	var set []string
-	for _, name := range []string{"DATABASE_URL", "REDIS_URL", "MLFLOW_TRACKING_URI"} {
+	for _, name := range []string{"DATABASE_URL", "MLFLOW_TRACKING_URI"} {
 		if os.Getenv(name) != "" {
 			set = append(set, name)
 		}

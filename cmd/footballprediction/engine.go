@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -18,6 +19,7 @@ import (
 type engine struct {
 	registry *inference.Registry
 	store    *store.Memory
+	redis    *store.Redis // nil where there is none
 	service  *serving.Service
 }
 
@@ -26,6 +28,7 @@ type parts struct {
 	models    inference.Source
 	interval  time.Duration // between looks at models
 	state     string        // folder
+	redis     store.RedisURL
 	logger    *slog.Logger
 	telemetry *serving.Telemetry
 }
@@ -41,13 +44,39 @@ func openEngine(ctx context.Context, p parts) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	service, err := serving.NewService(features.CurrentSchema(), registry, memory, memory, serving.ServiceOptions{
+	e := &engine{registry: registry, store: memory}
+	vectors := features.VectorStore(memory)
+	if p.redis.Given() {
+		if e.redis, err = store.OpenRedis(ctx, p.redis, memory, store.RedisOptions{Logger: p.logger}); err != nil {
+			return nil, closing(err, registry)
+		}
+		vectors = e.redis
+	}
+	e.service, err = serving.NewService(features.CurrentSchema(), registry, memory, vectors, serving.ServiceOptions{
 		Logger: p.logger, Telemetry: p.telemetry,
 	})
 	if err != nil {
-		return nil, closing(err, registry)
+		return nil, e.close(err)
 	}
-	return &engine{registry: registry, store: memory, service: service}, nil
+	return e, nil
+}
+
+// run keeps the models and the connection to Redis up to date until ctx is done.
+func (e *engine) run(ctx context.Context) error {
+	if e.redis == nil {
+		return e.registry.Run(ctx)
+	}
+	watched := make(chan error, 1)
+	go func() { watched <- e.redis.Run(ctx) }()
+	return errors.Join(e.registry.Run(ctx), <-watched)
+}
+
+// close ends what run kept, which must have returned, and returns err with what went wrong.
+func (e *engine) close(err error) error {
+	if e.redis != nil {
+		e.redis.Close()
+	}
+	return closing(err, e.registry)
 }
 
 func openStore(state string) (*store.Memory, error) {

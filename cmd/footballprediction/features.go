@@ -17,7 +17,7 @@ import (
 
 func featuresCommand() *cobra.Command {
 	command := &cobra.Command{Use: "features", Short: "Compute features"}
-	command.AddCommand(featuresExportCommand(), featuresShowCommand())
+	command.AddCommand(featuresExportCommand(), featuresShowCommand(), featuresMaterializeCommand())
 	return command
 }
 

@@ -64,7 +64,7 @@ func serve(ctx context.Context, config Config, logger *slog.Logger) (err error) 
 	}
 	e, err := openEngine(ctx, parts{
 		models: inference.NewFolderSource(config.Models), interval: config.PollInterval, state: config.State,
-		logger: logger, telemetry: calls,
+		redis: config.Redis, logger: logger, telemetry: calls,
 	})
 	if err != nil {
 		return errors.Join(err, listeners.HTTP.Close(), listeners.GRPC.Close(), listeners.Operator.Close())
@@ -73,12 +73,17 @@ func serve(ctx context.Context, config Config, logger *slog.Logger) (err error) 
 		logger.ErrorContext(ctx, "not ready: predictions will be refused until a model loads", slog.Any("error", err))
 	}
 
-	polling, stop := context.WithCancel(context.WithoutCancel(ctx)) // until the last call is answered
-	polled := make(chan error, 1)
-	go func() { polled <- e.registry.Run(polling) }()
+	if e.redis != nil {
+		if err := watchRedis(e.redis, calls, measured.meters); err != nil {
+			return errors.Join(e.close(err), listeners.HTTP.Close(), listeners.GRPC.Close(), listeners.Operator.Close())
+		}
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx)) // until the last call is answered
+	ended := make(chan error, 1)
+	go func() { ended <- e.run(running) }()
 	err = serving.NewServer(e.service, logger, serving.ServerOptions{Page: page, Metrics: measured.metrics}).Run(ctx, listeners)
 	stop()
-	err = closing(errors.Join(err, <-polled), e.registry)
+	err = e.close(errors.Join(err, <-ended))
 	logger.InfoContext(ctx, "stopped")
 	return err
 }

@@ -190,11 +190,14 @@ type RedisStatus struct {
 	Missing, Foreign, Corrupt, Outdated uint64
 }
 
+// Breaker returns the state of the breaker: "closed", "half-open" or "open".
+func (r *Redis) Breaker() string { return gobreaker.State(r.guard.state.Load()).String() }
+
 // Status returns how the store fares now.
 func (r *Redis) Status() RedisStatus {
 	g := r.guard
 	s := RedisStatus{
-		Breaker: gobreaker.State(g.state.Load()).String(),
+		Breaker: r.Breaker(),
 		Since:   time.Unix(0, g.since.Load()),
 		Opened:  g.opened.Load(), Asked: g.asked.Load(), Failed: g.failed.Load(),
 		Missing: r.counts.missing.Load(), Foreign: r.counts.foreign.Load(),
