@@ -12,6 +12,7 @@ MAKEFLAGS += --no-builtin-rules
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/footballprediction
 BUF := tools/node_modules/.bin/buf
 PYTHON_PACKAGES := models/.venv/synced
+WEB_PACKAGES := serving/web/node_modules/.synced
 GOLANGCI_VERSION := 2.15.0
 GOLANGCI := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)
 
@@ -35,8 +36,9 @@ build: need-go bin/lib/libonnxruntime.so ## Build bin/footballprediction and the
 	go build -trimpath -o bin/footballprediction ./cmd/footballprediction
 
 .PHONY: test
-test: build setup ## Run every test: Go with the race detector, Python with a real MLflow
+test: build setup need-chromium ## Run every test: Go with the race detector, Python with a real MLflow, the page in Chromium
 	go test -race -timeout 20m ./...
+	cd serving/web && npm test
 	cd models && .venv/bin/python -m pytest
 
 .PHONY: bench
@@ -44,16 +46,19 @@ bench: need-go bin/lib/libonnxruntime.so ## Run the Go benchmarks (BENCHTIME=1s)
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 
 .PHONY: generate
-generate: need-go $(BUF) .tmp/imports ## Generate api/gen from the .proto files
+generate: need-go $(BUF) .tmp/imports $(WEB_PACKAGES) ## Generate api/gen and the page's client from the .proto files; build the page
 	$(BUF) generate
+	$(BUF) generate --template serving/web/buf.gen.yaml
+	cd serving/web && npm run build
 
 .PHONY: lint
-lint: need-go need-shellcheck $(BUF) .tmp/imports $(GOLANGCI) $(PYTHON_PACKAGES) ## Check style and the import rule: buf, golangci-lint, ruff, shellcheck
+lint: need-go need-shellcheck $(BUF) .tmp/imports $(GOLANGCI) $(PYTHON_PACKAGES) $(WEB_PACKAGES) ## Check style and the import rule: buf, golangci-lint, ruff, tsc, shellcheck
 	$(BUF) lint
 	$(BUF) format --diff --exit-code api
 	$(GOLANGCI) run
 	! go list -f '{{if .CgoFiles}}{{.ImportPath}}: cgo stays in inference/onnx{{end}}' ./... | grep -v /inference/onnx:
 	cd models && .venv/bin/ruff check . && .venv/bin/ruff format --check .
+	cd serving/web && npm run check
 	shellcheck .ci/run tools/*.sh
 
 .PHONY: train
@@ -67,17 +72,19 @@ train: build $(PYTHON_PACKAGES) ## Train, judge and release the models (DATA=fol
 
 .PHONY: clean
 clean: ## Remove what was built here (downloads in the user's cache stay)
-	rm -rf bin .tmp
+	rm -rf bin .tmp serving/web/.test
 
 .PHONY: setup
-setup: need-go bin/lib/libonnxruntime.so $(BUF) $(PYTHON_PACKAGES) ## Fetch everything that building and testing need
+setup: need-go bin/lib/libonnxruntime.so $(BUF) $(PYTHON_PACKAGES) $(WEB_PACKAGES) ## Fetch everything that building and testing need
 	go mod download
 
-.PHONY: need-go need-shellcheck
+.PHONY: need-go need-shellcheck need-chromium
 need-go:
 	@tools/need.sh go gcc
 need-shellcheck:
 	@tools/need.sh shellcheck
+need-chromium:
+	@tools/need.sh chromium
 
 bin/lib/libonnxruntime.so: tools/onnxruntime.sh
 	@tools/onnxruntime.sh $@ $(CACHE)
@@ -90,6 +97,11 @@ $(BUF): tools/package-lock.json tools/.npmrc
 	@tools/need.sh node npm
 	cd tools && npm ci
 	@mkdir -p $(dir $(BUF)) && cd $(dir $(BUF)) && ln -sf ../@bufbuild/buf-linux-*/bin/buf buf
+	@touch $@
+
+$(WEB_PACKAGES): serving/web/package-lock.json serving/web/.npmrc
+	@tools/need.sh node20 npm
+	cd serving/web && npm ci
 	@touch $@
 
 .tmp/imports: tools/go.mod tools/go.sum tools/imports.sh

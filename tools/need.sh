@@ -20,6 +20,7 @@ check() {
 	go) command -v go && at_least "$(go_wanted)" "$(go env GOVERSION | sed 's/^go//; s/[^0-9.].*//')" ;;
 	gcc) command -v "${CC:-gcc}" ;;
 	node) command -v node && at_least 18 "$(node --version | tr -d v)" ;;
+	node20) command -v node && at_least 20.19 "$(node --version | tr -d v)" ;;
 	python3) python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' ;;
 	*) command -v "$1" ;;
 	esac >/dev/null 2>&1
@@ -29,7 +30,7 @@ check() {
 package() {
 	case $1 in
 	gcc) echo gcc libc6-dev ;;
-	node) echo nodejs ;;
+	node | node20) echo nodejs ;;
 	python3) echo python3 python3-venv ;;
 	*) echo "$1" ;;
 	esac
@@ -63,7 +64,7 @@ fi
 # What Debian brought may still be too old.
 for tool; do
 	if [ "$tool" != go ] && ! check "$tool"; then
-		echo "$tool is missing or too old: Node 18 and Python 3.11 (with venv) are the oldest that work." >&2
+		echo "$tool is missing or too old: Node 18 (20.19 to build and test the page) and Python 3.11 (with venv) are the oldest that work." >&2
 		failed=1
 	fi
 done

@@ -56,6 +56,7 @@ function words(
       return ["The server is restarting. Try again in a moment.", true];
   }
   if (reason === "FIELD_INVALID" && field === "date") return ["This is not a date that the server understands.", false];
+  if (error.cause instanceof TypeError) return ["The server cannot be reached. Is it running, and are you online?", true]; // fetch says so
   switch (error.code) {
     case Code.ResourceExhausted:
       return ["The server has too much to do. Try again in a moment.", true];
@@ -63,8 +64,6 @@ function words(
       return ["The server took too long to answer.", true];
     case Code.Unavailable:
       return ["The server is not available. Try again in a moment.", true];
-    case Code.Unknown: // fetch throws a TypeError where there is no connection
-      if (error.cause instanceof TypeError) return ["The server cannot be reached. Is it running, and are you online?", true];
   }
   return [`The server could not answer: ${error.rawMessage}.`, true];
 }

@@ -78,6 +78,7 @@ export class Combobox {
   #typed(): void {
     this.#choice = undefined;
     window.clearTimeout(this.#timer);
+    this.#activate(-1); // or Enter would choose what was found for another text
     if (this.input.value.trim() === "") return this.#close();
     this.#timer = window.setTimeout(() => void this.#open(), pause);
   }

@@ -98,6 +98,6 @@ function legend(home: string, away: string): HTMLElement {
     scale("home", `${home} win`),
     scale("draw", "Draw"),
     scale("away", `${away} win`),
-    h("span", { class: "key" }, "Percent; deeper is likelier"),
+    h("span", { class: "key" }, "Percent; the stronger the colour, the likelier"),
   );
 }

@@ -59,7 +59,7 @@ function notes({ asOf, stale, degradations }: Forecast): HTMLElement[] {
   const texts = degradations.map(({ reason, detail }) => sentence(detail || reason));
   if (stale && asOf) {
     texts.unshift(
-      `Stale: this rests on results up to ${dayOf(asOf)}. Nothing that happened since – matches, transfers, new managers – is in it.`,
+      `Stale: the latest results known are of ${dayOf(asOf)}. What happened since (matches, transfers, managers) is not in these figures.`,
     );
   }
   return texts.length === 0 ? [] : [h("ul", { class: "notes" }, ...texts.map((text) => h("li", {}, text)))];
