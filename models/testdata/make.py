@@ -210,6 +210,39 @@ def reciprocal():
     )
 
 
+def toil():
+    """Give back each row's id after as many rounds of work as the row that asks for most wants.
+
+    A round multiplies two 64 × 64 matrices, whose elements stay 1/64 all along: the work is the same
+    however many rows share it, and adds 0 to the ids.
+    """
+    state = tensor("state", FP32, 64, 64)
+    body = helper.make_graph(
+        [node("Identity", "go", "go_on"), node("MatMul", "state step", "next")],
+        "round",
+        [tensor("round", INT64), tensor("go", BOOL), state],
+        [tensor("go_on", BOOL), tensor("next", FP32, 64, 64)],
+    )
+    return model(
+        "toil",
+        [tensor("id", INT64, ROWS), tensor("rounds", INT64, ROWS)],
+        [tensor("same_id", INT64, ROWS)],
+        [
+            node("ReduceMax", "rounds", "most", keepdims=0),
+            node("Loop", "most true step", "worked", body=body),
+            node("ReduceSum", "worked", "sum", keepdims=0),
+            node("Mul", "sum nothing", "product"),
+            node("Cast", "product", "zero", to=INT64),
+            node("Add", "id zero", "same_id"),
+        ],
+        [
+            constant("step", FP32, [64, 64], [1 / 64] * (64 * 64)),
+            constant("true", BOOL, [], [True]),
+            constant("nothing", FP32, [], [0]),
+        ],
+    )
+
+
 def three_rows():
     """Compute y = x / 2 + 2 for three rows, and fail for others though the signature allows them."""
     return model(
@@ -385,6 +418,7 @@ def main() -> None:
         positions,
         three_kept,
         reciprocal,
+        toil,
     ):
         write(HERE / make.__name__ / "1", make())
     for make in (three_rows, strings, halves, sequence, scalar, escaping):
