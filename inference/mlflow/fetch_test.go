@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -196,10 +197,14 @@ func TestFetchTriesAgain(t *testing.T) {
 	p := newProxy(t)
 	s := newSource(t, p.URL, t.TempDir(), t.TempDir(), Options{})
 	list(t, s, name)
+	var mu sync.Mutex
 	seen := map[string]int{}
 	p.misbehave(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		key := r.URL.String()
-		switch seen[key]++; seen[key] {
+		mu.Lock()
+		seen[r.URL.String()]++
+		times := seen[r.URL.String()]
+		mu.Unlock()
+		switch times {
 		case 1:
 			w.Header().Set("Content-Length", "1000")
 			_, _ = fmt.Fprint(w, "the beginning of")

@@ -141,7 +141,12 @@ func (s *store) read(name string) (record, error) {
 
 // verify compares every file of a copy with its record.
 func (s *store) verify(name string, r record) error {
-	root, err := os.OpenRoot(s.files(name))
+	all, err := os.OpenRoot(s.dir)
+	if err != nil {
+		return err
+	}
+	defer all.Close()
+	root, err := all.OpenRoot(filepath.Join(name, filesFolder)) // which no link leads out of
 	if err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func (s *Server) Register(t testing.TB, model string, files map[string][]byte) (
 		}
 	}
 	s.must(t, http.MethodPatch, "/logged-models/"+id, object{"model_id": id, "status": "LOGGED_MODEL_READY"}, nil)
-	if err := s.call(context.Background(), http.MethodGet, api+"/registered-models/get?name="+model, nil, nil); err != nil {
+	if err := s.call(context.Background(), http.MethodGet, api+"/registered-models/get?name="+url.QueryEscape(model), nil, nil); err != nil {
 		s.CreateModel(t, model)
 	}
 	return s.RegisterSource(t, model, object{"source": "models:/" + id, "model_id": id})
