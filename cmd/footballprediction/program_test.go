@@ -58,11 +58,17 @@ type result struct {
 // run runs the program from a folder that has nothing to do with it.
 func run(t *testing.T, args ...string) result {
 	t.Helper()
+	return runWith(t, nil, args...)
+}
+
+// runWith is run with more in the environment, as NAME=value.
+func runWith(t *testing.T, environment []string, args ...string) result {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = t.TempDir()
-	cmd.Env = []string{"HOME=" + cmd.Dir}
+	cmd.Env = append([]string{"HOME=" + cmd.Dir}, environment...)
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
@@ -95,10 +101,16 @@ var servingLine = regexp.MustCompile(`msg=serving http=(\S+) grpc=(\S+) operator
 // startServer starts `serve` on free ports and waits until it is ready. It is stopped with the test.
 func startServer(t *testing.T, args ...string) *server {
 	t.Helper()
+	return startServerWith(t, nil, args...)
+}
+
+// startServerWith is startServer with more in the environment, as NAME=value.
+func startServerWith(t *testing.T, environment []string, args ...string) *server {
+	t.Helper()
 	cmd := exec.Command(program, append([]string{"serve",
 		"--http-address", "127.0.0.1:0", "--grpc-address", "127.0.0.1:0", "--operator-address", "127.0.0.1:0"}, args...)...)
 	cmd.Dir = t.TempDir()
-	cmd.Env = []string{"HOME=" + cmd.Dir}
+	cmd.Env = append([]string{"HOME=" + cmd.Dir}, environment...)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
