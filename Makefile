@@ -36,13 +36,13 @@ build: need-go bin/lib/libonnxruntime.so ## Build bin/footballprediction and the
 	go build -trimpath -o bin/footballprediction ./cmd/footballprediction
 
 .PHONY: test
-test: build setup need-chromium ## Run every test: Go with the race detector, Python with a real MLflow, the page in Chromium
+test: build setup need-chromium need-redis-server ## Run every test: Go with the race detector, Python with a real MLflow, the page in Chromium
 	go test -race -timeout 20m ./...
 	cd serving/web && npm test
 	cd models && .venv/bin/python -m pytest
 
 .PHONY: bench
-bench: need-go bin/lib/libonnxruntime.so ## Run the Go benchmarks (BENCHTIME=1s)
+bench: need-go need-redis-server bin/lib/libonnxruntime.so ## Run the Go benchmarks (BENCHTIME=1s)
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 
 .PHONY: generate
@@ -78,13 +78,15 @@ clean: ## Remove what was built here (downloads in the user's cache stay)
 setup: need-go bin/lib/libonnxruntime.so $(BUF) $(PYTHON_PACKAGES) $(WEB_PACKAGES) ## Fetch everything that building and testing need
 	go mod download
 
-.PHONY: need-go need-shellcheck need-chromium
+.PHONY: need-go need-shellcheck need-chromium need-redis-server
 need-go:
 	@tools/need.sh go gcc
 need-shellcheck:
 	@tools/need.sh shellcheck
 need-chromium:
 	@tools/need.sh chromium
+need-redis-server:
+	@tools/need.sh redis-server
 
 bin/lib/libonnxruntime.so: tools/onnxruntime.sh
 	@tools/onnxruntime.sh $@ $(CACHE)
