@@ -32,7 +32,7 @@ type artifact struct {
 // artifactRoot returns the folder, below the server's artifact proxy, that a version's URI names. The
 // URI is what whoever registered the version wrote: it may name no other server, and no path that
 // leads anywhere but down.
-func artifactRoot(server *url.URL, uri string) ([]string, error) {
+func artifactRoot(server Server, uri string) ([]string, error) {
 	refuse := func(format string, args ...any) ([]string, error) {
 		return nil, &refusedError{fmt.Errorf("artifacts at %q: "+format, append([]any{clip(uri)}, args...)...)}
 	}
@@ -43,8 +43,8 @@ func artifactRoot(server *url.URL, uri string) ([]string, error) {
 	if u.Scheme != "mlflow-artifacts" {
 		return refuse("expected mlflow-artifacts:/path, got scheme %q: only what MLflow serves itself is fetched (mlflow server --serve-artifacts)", u.Scheme)
 	}
-	if u.Host != "" && !sameHost(u, server) || u.User != nil {
-		return refuse("they are on another server than %s: refused", server.Host)
+	if u.Host != "" && !sameHost(u, &server.url) || u.User != nil {
+		return refuse("they are on another server than %s: refused", server.url.Host)
 	}
 	if u.Opaque != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || !strings.HasPrefix(u.Path, "/") {
 		return refuse("expected mlflow-artifacts:/path, and no more than that")

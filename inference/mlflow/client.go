@@ -35,19 +35,14 @@ var (
 // client asks one server, and never another: for idempotent reads only, which are made again where
 // the failure may be gone a moment later. It is safe for concurrent use.
 type client struct {
-	server        *url.URL // scheme, host, and a path without a slash at its end
-	authorization string
-	http          *http.Client
-	breaker       *gobreaker.CircuitBreaker[struct{}]
-	limits        Limits
+	server  Server
+	http    *http.Client
+	breaker *gobreaker.CircuitBreaker[struct{}]
+	limits  Limits
 }
 
-func newClient(server string, o Options) (*client, error) {
-	u, user, err := parseServer(server)
-	if err != nil {
-		return nil, err
-	}
-	c := &client{server: u, authorization: authorization(user, o), limits: o.Limits}
+func newClient(server Server, o Options) *client {
+	c := &client{server: server, limits: o.Limits}
 	c.http = &http.Client{
 		Transport: &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
@@ -72,42 +67,11 @@ func newClient(server string, o Options) (*client, error) {
 			o.Logger.Warn("breaker around MLflow", slog.String("from", from.String()), slog.String("to", to.String()))
 		},
 	})
-	return c, nil
-}
-
-// parseServer parts the address from the user in it. Its errors hold nothing that may be secret.
-func parseServer(server string) (*url.URL, *url.Userinfo, error) {
-	const expected = "expected a server such as http://127.0.0.1:5000"
-	u, err := url.Parse(server)
-	if err != nil {
-		return nil, nil, errors.New("MLflow's address cannot be read: " + expected)
-	}
-	if u.Scheme != "http" && u.Scheme != "https" {
-		return nil, nil, fmt.Errorf("MLflow's address has scheme %q: %s", u.Scheme, expected)
-	}
-	if u.Hostname() == "" || u.Opaque != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
-		return nil, nil, errors.New("MLflow's address has no host, or more than a host and a path: " + expected)
-	}
-	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/")}, u.User, nil
-}
-
-// authorization returns the header's value, empty for none.
-func authorization(user *url.Userinfo, o Options) string {
-	request := http.Request{Header: http.Header{}}
-	switch {
-	case o.Username != "" && o.Password != "":
-		request.SetBasicAuth(o.Username, o.Password)
-	case o.Token != "":
-		request.Header.Set("Authorization", "Bearer "+o.Token)
-	case user != nil:
-		password, _ := user.Password()
-		request.SetBasicAuth(user.Username(), password)
-	}
-	return request.Header.Get("Authorization")
+	return c
 }
 
 func (c *client) checkRedirect(to *http.Request, via []*http.Request) error {
-	if to.URL.Scheme != c.server.Scheme || !strings.EqualFold(to.URL.Host, c.server.Host) {
+	if to.URL.Scheme != c.server.url.Scheme || !strings.EqualFold(to.URL.Host, c.server.url.Host) {
 		return &refusedError{fmt.Errorf("redirected to another server, %s://%s: refused", to.URL.Scheme, clip(to.URL.Host))}
 	}
 	if len(via) > redirectsMax {
@@ -119,9 +83,9 @@ func (c *client) checkRedirect(to *http.Request, via []*http.Request) error {
 // at returns the address of a path below the server's. Segments are escaped, so that none can be
 // more than one.
 func (c *client) at(path string, segments []string, query url.Values) *url.URL {
-	u := *c.server
-	escaped := []string{c.server.EscapedPath() + path}
-	unescaped := []string{c.server.Path + path}
+	u := c.server.url
+	escaped := []string{c.server.url.EscapedPath() + path}
+	unescaped := []string{c.server.url.Path + path}
 	for _, segment := range segments {
 		escaped = append(escaped, url.PathEscape(segment))
 		unescaped = append(unescaped, segment)
@@ -138,7 +102,7 @@ func (c *client) get(ctx context.Context, at *url.URL, read func(*http.Response,
 		if err == nil {
 			return nil
 		}
-		err = fmt.Errorf("GET %s: %w", strings.TrimPrefix(at.Path, c.server.Path), err)
+		err = fmt.Errorf("GET %s: %w", strings.TrimPrefix(at.Path, c.server.url.Path), err)
 		var failure *unavailableError
 		if !errors.As(err, &failure) || attempt == attemptsMax || failure.after > retryAfterMax {
 			return err
@@ -165,8 +129,8 @@ func (c *client) attempt(ctx context.Context, at *url.URL, read func(*http.Respo
 		return err
 	}
 	request.Header.Set("User-Agent", "footballprediction")
-	if c.authorization != "" {
-		request.Header.Set("Authorization", c.authorization)
+	if c.server.authorization != "" {
+		request.Header.Set("Authorization", c.server.authorization)
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
@@ -199,5 +163,5 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close stops the idle connections.
+// close stops the idle connections.
 func (c *client) close() { c.http.CloseIdleConnections() }

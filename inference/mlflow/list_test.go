@@ -2,15 +2,12 @@ package mlflow
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -315,82 +312,6 @@ func TestBreaker(t *testing.T) {
 	}
 	if s.outage != nil || s.Breaker() != "closed" {
 		t.Errorf("got %v, the breaker is %s", s.outage, s.Breaker())
-	}
-}
-
-func TestAuthorization(t *testing.T) {
-	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("anna:secret"))
-	tests := []struct {
-		name, user string
-		options    Options
-		want       string
-	}{
-		{"none", "", Options{}, ""},
-		{"basic", "", Options{Username: "anna", Password: "secret", Token: "other"}, basic},
-		{"bearer", "", Options{Token: "secret"}, "Bearer secret"},
-		{"in the address", "anna:secret@", Options{}, basic},
-		{"a token beside the address", "berta:other@", Options{Token: "secret"}, "Bearer secret"},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			p := newProxy(t)
-			var got atomic.Value
-			p.misbehave(func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
-				got.Store(r.Header.Get("Authorization"))
-				w.WriteHeader(http.StatusUnauthorized)
-			})
-			log := &strings.Builder{}
-			test.options.Logger = slog.New(slog.NewTextHandler(log, nil))
-			s, err := New(strings.Replace(p.URL, "://", "://"+test.user, 1), t.TempDir(), inference.NewFolderSource(folder(t, "m/1")), test.options)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer s.Close()
-			list(t, s, "m")
-			wish := list(t, s, "m")
-			wants(t, "refused", wish.Err, "401 Unauthorized")
-			if got.Load() != test.want {
-				t.Errorf("got %q, want %q", got.Load(), test.want)
-			}
-			if told := log.String() + wish.Err.Error(); strings.Contains(told, "secret") || strings.Contains(told, "anna") {
-				t.Errorf("tells a secret: %s", told)
-			}
-		})
-	}
-}
-
-func TestNewRefuses(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	tests := []struct {
-		server, dir string
-		limits      Limits
-		want        string
-	}{
-		{"127.0.0.1:5000", "", Limits{}, "cannot be read"},
-		{"localhost:5000", "", Limits{}, `scheme "localhost"`},
-		{"", "", Limits{}, `scheme ""`},
-		{"sqlite:///secret.db", "", Limits{}, `scheme "sqlite"`},
-		{"file:///secret", "", Limits{}, `scheme "file"`},
-		{"http://", "", Limits{}, "no host"},
-		{"http://anna:secret@host/?secret", "", Limits{}, "more than a host and a path"},
-		{"http://anna:secret@host/#secret", "", Limits{}, "more than a host and a path"},
-		{"http://anna:secret@host:port", "", Limits{}, "cannot be read"},
-		{"http://127.0.0.1", file, Limits{}, "mlflow: open the store"},
-		{"http://127.0.0.1", "", Limits{Files: -1}, "Limits.Files: expected 0 or more, got -1"},
-		{"http://127.0.0.1", "", Limits{Stall: -time.Second}, "Limits.Stall: expected 0 or more, got -1s"},
-	}
-	for _, test := range tests {
-		if test.dir == "" {
-			test.dir = t.TempDir()
-		}
-		_, err := New(test.server, test.dir, nil, Options{Limits: test.limits})
-		wants(t, test.server, err, test.want)
-		if err != nil && strings.Contains(err.Error(), "secret") {
-			t.Errorf("tells a secret: %v", err)
-		}
 	}
 }
 

@@ -152,12 +152,22 @@ func newSource(t *testing.T, server, dir, fallback string, options Options) *Sou
 	if options.Limits.Recovery == 0 {
 		options.Limits.Recovery = time.Millisecond
 	}
-	s, err := New(server, dir, inference.NewFolderSource(fallback), options)
+	s, err := New(at(t, server), dir, inference.NewFolderSource(fallback), options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
 	if _, err := s.List(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// at reads a server's address.
+func at(t *testing.T, address string) Server {
+	t.Helper()
+	s, err := ParseServer(address, Credentials{})
+	if err != nil {
 		t.Fatal(err)
 	}
 	return s

@@ -8,12 +8,9 @@ import (
 
 // Options of a Source.
 type Options struct {
-	// Username and Password are sent as basic authentication, else Token as a bearer token. They win
-	// over a user in the server's address.
-	Username, Password, Token string
 	// Limits bound what a server can cost.
 	Limits Limits
-	// Logger is told of what is refused and given up; nil means that nobody is. It never sees secrets.
+	// Logger is told of what is refused and given up; nil means that nobody is.
 	Logger *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time

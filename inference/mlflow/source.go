@@ -62,9 +62,9 @@ type localCopy struct {
 	wait  time.Duration // from then on
 }
 
-// New returns a Source over the tracking server at an address such as "http://127.0.0.1:5000", which
-// may hold a user and password. Copies are kept in dir. It asks nothing yet. Close it after use.
-func New(server, dir string, fallback inference.Source, options Options) (*Source, error) {
+// New returns a Source over a tracking server. Copies are kept in dir. It asks nothing yet. Close it
+// after use.
+func New(server Server, dir string, fallback inference.Source, options Options) (*Source, error) {
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -74,20 +74,16 @@ func New(server, dir string, fallback inference.Source, options Options) (*Sourc
 	if err := options.Limits.complete(); err != nil {
 		return nil, err
 	}
-	client, err := newClient(server, options)
-	if err != nil {
-		return nil, err
-	}
 	store, err := openStore(dir, options.Now())
 	if err != nil {
 		return nil, fmt.Errorf("mlflow: open the store: %w", err)
 	}
 	s := &Source{
-		client: client, store: store, fallback: fallback, options: options, started: options.Now(),
+		client: newClient(server, options), store: store, fallback: fallback, options: options, started: options.Now(),
 		said: map[string]inference.Aspired{}, ready: map[readyVersion]string{},
 		copies: map[versionKey]*localCopy{}, passedOver: map[string]bool{},
 	}
-	if s.saved, err = store.load(client.server.String()); err != nil {
+	if s.saved, err = store.load(server.String()); err != nil {
 		options.Logger.Error("what MLflow said in an earlier run is lost", slog.Any("error", err))
 	}
 	for _, m := range s.saved.Models {
