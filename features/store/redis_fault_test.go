@@ -20,7 +20,7 @@ import (
 )
 
 // quick options: a frozen Redis is noticed soon, but not by a machine's hiccup.
-var quick = RedisOptions{Timeout: 200 * time.Millisecond, Retry: 50 * time.Millisecond}
+var quick = RedisOptions{Timeout: time.Second, Retry: 50 * time.Millisecond}
 
 // prompt is how long an answer may take that does not wait for Redis, on a busy machine.
 const prompt = 5 * time.Second
@@ -155,7 +155,7 @@ func TestRedisSlow(t *testing.T) {
 	memory := newMemory(t)
 	server := redistest.Start(t)
 	r := filled(t, server, memory, quick)
-	if _, err := server.Do("CLIENT", "PAUSE", "1500", "ALL"); err != nil {
+	if _, err := server.Do("CLIENT", "PAUSE", "2500", "ALL"); err != nil {
 		t.Fatal(err)
 	}
 	answersDegraded(t, r, memory, RedisUnavailable)

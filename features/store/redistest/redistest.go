@@ -42,9 +42,9 @@ func StartWithPassword(t testing.TB, password string) *Server {
 func Reserve(t testing.TB) *Server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
-		t.Fatalf("%v: `make setup` installs it", err)
+		t.Fatalf("%v: `make test` installs it", err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func (s *Server) Launch() {
 		settings = append(settings, "--requirepass", s.Password)
 	}
 	s.output.Reset()
-	s.cmd = exec.Command("redis-server", settings...)
+	s.cmd = exec.CommandContext(context.Background(), "redis-server", settings...)
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.dir, &s.output, &s.output
 	s.cmd.Env = []string{"LC_ALL=C", "PATH=" + os.Getenv("PATH")}
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
