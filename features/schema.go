@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"sync"
 )
 
 // Schema describes a vector: its features in order. Hash covers their names, order, units and
@@ -31,6 +32,9 @@ type comparison struct {
 	home, away standing
 	means      *countMeans
 }
+
+// comparisons are used again: the definitions' functions make each escape to the heap.
+var comparisons = sync.Pool{New: func() any { return new(comparison) }}
 
 // A definition is a feature and the way to compute it.
 type definition struct {
@@ -130,18 +134,18 @@ func logFactor(share float64) float64 { return math.Log(max(share, .1)) }
 // into values if it has the capacity. The caller has checked that date lies behind all three
 // states. It only reads its arguments.
 func Compare(league *LeagueState, home, visitor *TeamState, season string, date Date, values []float32) Vector {
-	c := comparison{
-		home:  home.standing(league, season, date),
-		away:  visitor.standing(league, season, date),
-		means: &league.Means,
-	}
+	c := comparisons.Get().(*comparison)
+	defer comparisons.Put(c)
+	home.stand(&c.home, league, season, date)
+	visitor.stand(&c.away, league, season, date)
+	c.means = &league.Means
 	v := Vector{
 		Values:   values[:0],
 		AsOf:     max(league.AsOf, home.AsOf, visitor.AsOf),
 		Unlinked: c.home.country != c.away.country,
 	}
 	for i := range definitions {
-		v.Values = append(v.Values, float32(definitions[i].value(&c)))
+		v.Values = append(v.Values, float32(definitions[i].value(c)))
 	}
 	return v
 }

@@ -173,14 +173,18 @@ type standing struct {
 	country  string  // whose league the ratings come from
 }
 
-// standing resolves how the club stands in the league at the start of a fixture: with its own
+// standing is stand into a new value.
+func (t *TeamState) standing(league *LeagueState, season string, date Date) (s standing) {
+	t.stand(&s, league, season, date)
+	return s
+}
+
+// stand resolves how the club stands in the league at the start of a fixture: with its own
 // ratings if it is there or was there the season before, with those that newcomers inherit
 // otherwise, and with its own ones from elsewhere if it belongs to another country.
-func (t *TeamState) standing(league *LeagueState, season string, date Date) standing {
-	s := standing{
-		rest:    min(max(float64(date-t.AsOf), constants.RestMin), constants.RestMax),
-		country: league.Competition.Country,
-	}
+func (t *TeamState) stand(s *standing, league *LeagueState, season string, date Date) {
+	s.rest = min(max(float64(date-t.AsOf), constants.RestMin), constants.RestMax)
+	s.country, s.newcomer = league.Competition.Country, false
 	last := league.Competition.Season
 	own := t.spell(league.Competition.Code)
 	switch {
@@ -193,7 +197,6 @@ func (t *TeamState) standing(league *LeagueState, season string, date Date) stan
 	default:
 		s.ratings, s.newcomer = t.entry(league, season), true
 	}
-	return s
 }
 
 // entry returns the ratings with which the club enters the league.
