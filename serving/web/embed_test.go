@@ -11,13 +11,12 @@ import (
 	"testing/fstest"
 )
 
-func get(t *testing.T, handler http.Handler, path string, header http.Header) *http.Response {
-	t.Helper()
+func get(handler http.Handler, path string, header http.Header) *httptest.ResponseRecorder {
 	request := httptest.NewRequest("GET", path, nil)
 	request.Header = header
 	recorder := httptest.NewRecorder()
 	handler.ServeHTTP(recorder, request)
-	return recorder.Result()
+	return recorder
 }
 
 func read(t *testing.T, r io.Reader) string {
@@ -35,11 +34,11 @@ func TestHandler(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := get(t, handler, "/", http.Header{})
-	if page.StatusCode != http.StatusOK || page.Header.Get("Cache-Control") != "no-cache" ||
-		!strings.HasPrefix(page.Header.Get("Content-Security-Policy"), "default-src 'self';") ||
-		page.Header.Get("Content-Type") != "text/html; charset=utf-8" || page.Header.Get("X-Content-Type-Options") != "nosniff" {
-		t.Errorf("got %d %v", page.StatusCode, page.Header)
+	page := get(handler, "/", http.Header{})
+	if page.Code != http.StatusOK || page.Header().Get("Cache-Control") != "no-cache" ||
+		!strings.HasPrefix(page.Header().Get("Content-Security-Policy"), "default-src 'self';") ||
+		page.Header().Get("Content-Type") != "text/html; charset=utf-8" || page.Header().Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("got %d %v", page.Code, page.Header())
 	}
 	markup := read(t, page.Body)
 	assets := regexp.MustCompile(`"\./(assets/[^"]+)"`).FindAllStringSubmatch(markup, -1)
@@ -51,10 +50,10 @@ func TestHandler(t *testing.T) {
 	}
 	size := len(handler.(site)["/"].gzipped.body)
 	for _, asset := range assets {
-		got := get(t, handler, "/"+asset[1], http.Header{"Accept-Encoding": {"br, gzip"}})
-		if got.StatusCode != http.StatusOK || got.Header.Get("Cache-Control") != "public, max-age=31536000, immutable" ||
-			got.Header.Get("Content-Encoding") != "gzip" || got.Header.Get("Vary") != "Accept-Encoding" {
-			t.Errorf("%s: got %d %v", asset[1], got.StatusCode, got.Header)
+		got := get(handler, "/"+asset[1], http.Header{"Accept-Encoding": {"br, gzip"}})
+		if got.Code != http.StatusOK || got.Header().Get("Cache-Control") != "public, max-age=31536000, immutable" ||
+			got.Header().Get("Content-Encoding") != "gzip" || got.Header().Get("Vary") != "Accept-Encoding" {
+			t.Errorf("%s: got %d %v", asset[1], got.Code, got.Header())
 		}
 		size += len(read(t, got.Body))
 	}
@@ -79,10 +78,10 @@ func TestRepresentations(t *testing.T) {
 	}{
 		{"", false}, {"br", false}, {"gzip", true}, {"br, GZIP;q=0.5", true}, {"gzip;q=0", false}, {"gzip; q=0.000, br", false}, {"x-gzip", false},
 	} {
-		response := get(t, s, "/", http.Header{"Accept-Encoding": {test.accept}})
+		response := get(s, "/", http.Header{"Accept-Encoding": {test.accept}})
 		body := io.Reader(response.Body)
-		if (response.Header.Get("Content-Encoding") == "gzip") != test.gzipped {
-			t.Fatalf("%q: got %v", test.accept, response.Header)
+		if (response.Header().Get("Content-Encoding") == "gzip") != test.gzipped {
+			t.Fatalf("%q: got %v", test.accept, response.Header())
 		}
 		if test.gzipped {
 			if body, err = gzip.NewReader(body); err != nil {
@@ -92,14 +91,14 @@ func TestRepresentations(t *testing.T) {
 		if got := read(t, body); got != text {
 			t.Errorf("%q: got %q", test.accept, got)
 		}
-		again := get(t, s, "/", http.Header{"Accept-Encoding": {test.accept}, "If-None-Match": {response.Header.Get("ETag")}})
-		if again.StatusCode != http.StatusNotModified {
-			t.Errorf("%q again: got %d", test.accept, again.StatusCode)
+		again := get(s, "/", http.Header{"Accept-Encoding": {test.accept}, "If-None-Match": {response.Header().Get("ETag")}})
+		if again.Code != http.StatusNotModified {
+			t.Errorf("%q again: got %d", test.accept, again.Code)
 		}
 	}
 	for _, path := range []string{"/index.html", "/assets/", "/assets/b.css", "/assets/../index.html"} {
-		if got := get(t, s, path, http.Header{}); got.StatusCode != http.StatusNotFound {
-			t.Errorf("%s: got %d", path, got.StatusCode)
+		if got := get(s, path, http.Header{}); got.Code != http.StatusNotFound {
+			t.Errorf("%s: got %d", path, got.Code)
 		}
 	}
 }
