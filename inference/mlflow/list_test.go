@@ -203,35 +203,21 @@ func listSoon(t *testing.T, s *Source, model string) inference.Aspired {
 // when and why, in the same words as long as it lasts.
 func TestListFaults(t *testing.T) {
 	name := register(t, tiny(t, "half_plus_two"))
-	page := func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
-		_, _ = w.Write([]byte("<!doctype html><title>Sign in</title>"))
-	}
-	endless := func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
-		w.Header().Set("Content-Type", "application/json")
-		for r.Context().Err() == nil {
-			_, _ = w.Write([]byte(strings.Repeat(" ", 1<<16)))
-		}
-	}
-	pages := func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		says(`{"next_page_token": "again"}`)(w, r, next)
-	}
 	tests := []struct {
 		name  string
 		fault fault
 		want  string
 	}{
 		{"closes the connection", dies, "EOF"},
-		{"a page", page, "expected JSON, got text/html"},
-		{"500", func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.WriteHeader(500) }, "500 Internal Server Error"},
-		{"404 of something else", func(w http.ResponseWriter, r *http.Request, _ http.Handler) { http.NotFound(w, r) }, "404 Not Found, and text/plain in place of MLflow's error"},
+		{"a page", answers(200, "<!doctype html><title>Sign in</title>"), "expected JSON, got text/html"},
+		{"500", answers(500, ""), "500 Internal Server Error"},
+		{"404 of something else", answers(404, "", "Content-Type", "text/plain"), "404 Not Found, and text/plain in place of MLflow's error"},
 		{"not JSON", says("MLflow"), "expected MLflow's JSON"},
 		{"other JSON", says(`{"registered_models": {}}`), "expected MLflow's JSON"},
 		{"endless", endless, "expected at most 16777216 bytes of JSON"},
-		{"endless pages", pages, "expected at most 10000 registered models"},
-		{"hangs", func(_ http.ResponseWriter, r *http.Request, _ http.Handler) { <-r.Context().Done() }, "it took too long altogether"},
-		{"redirects", func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
-			http.Redirect(w, r, "http://192.0.2.1/login", http.StatusFound)
-		}, "redirected to another server, http://192.0.2.1: refused"},
+		{"endless pages", says(`{"next_page_token": "again"}`), "expected at most 10000 registered models"},
+		{"hangs", hangs, "it took too long altogether"},
+		{"redirects", answers(302, "", "Location", "http://192.0.2.1/login"), "redirected to another server, http://192.0.2.1: refused"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
