@@ -84,7 +84,7 @@ func Find(tensors []Tensor, name string, guess int) *Tensor {
 func checkNames(what string, specs []TensorSpec, tensors []Tensor) error {
 	for i := range tensors[:min(len(tensors), len(specs)+1)] {
 		name := tensors[i].Name
-		if !named(specs, name, i) {
+		if FindSpec(specs, name, i) == nil {
 			return tensorError(what, name, "%w: expected %s", ErrTensorUnknown, list(specs))
 		}
 		if Find(tensors[:i], name, i) != nil {
@@ -94,16 +94,17 @@ func checkNames(what string, specs []TensorSpec, tensors []Tensor) error {
 	return nil
 }
 
-func named(specs []TensorSpec, name string, guess int) bool {
+// FindSpec returns the spec of that name, or nil. It looks at position guess first, which may be any.
+func FindSpec(specs []TensorSpec, name string, guess int) *TensorSpec {
 	if guess < len(specs) && specs[guess].Name == name {
-		return true
+		return &specs[guess]
 	}
 	for i := range specs {
 		if specs[i].Name == name {
-			return true
+			return &specs[i]
 		}
 	}
-	return false
+	return nil
 }
 
 func checkInput(spec *TensorSpec, in *Tensor) error {

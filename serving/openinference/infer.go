@@ -1,0 +1,210 @@
+package openinference
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"google.golang.org/grpc/codes"
+
+	pb "footballprediction/api/gen/inference"
+	"footballprediction/inference"
+	"footballprediction/serving"
+)
+
+// ModelInfer implements GRPCInferenceService. Parameters that it does not know are ignored, as the
+// protocol has it, but for those by which the tensors would be others than they seem.
+func (s *Service) ModelInfer(ctx context.Context, request *pb.ModelInferRequest) (*pb.ModelInferResponse, error) {
+	handle, err := s.models.Acquire(request.GetModelName(), request.GetModelVersion())
+	if err != nil {
+		return nil, explainModel(err, "model_name", "model_version")
+	}
+	defer handle.Release()
+	e := s.exchanges.Get().(*exchange)
+	defer s.recycle(e)
+	rows, err := e.read(request, handle)
+	if err != nil {
+		return nil, err
+	}
+	a, err := newAnswer(e, handle.Model().Outputs(), rows)
+	if err != nil {
+		return nil, err
+	}
+	if err := handle.Run(ctx, e.inputs, e.outputs); err != nil {
+		return nil, explainRun(err, handle)
+	}
+	return a.write(request, handle, e), nil
+}
+
+// An exchange is what one call computes with. The memory is used again by later calls; what its
+// tensors point to belongs to the request and to the answer.
+type exchange struct {
+	inputs, outputs []inference.Tensor
+	raw             bool // the request holds raw_input_contents
+}
+
+func (s *Service) recycle(e *exchange) {
+	clear(e.inputs)
+	clear(e.outputs)
+	s.exchanges.Put(e)
+}
+
+// read makes tensors of a request that fits the model, and returns how many rows they have.
+func (e *exchange) read(request *pb.ModelInferRequest, handle inference.Handle) (rows int64, err error) {
+	model := handle.Model()
+	if err := e.readInputs(request, model.Inputs()); err != nil {
+		return 0, err
+	}
+	if rows, err = inference.CheckInputs(model.Inputs(), e.inputs); err != nil {
+		return 0, e.explain(err)
+	}
+	if manifest, ok := handle.Metadata().(*serving.Manifest); ok {
+		if err := manifest.CheckInputs(e.inputs); err != nil {
+			return 0, e.explain(err)
+		}
+	}
+	if err := e.readOutputs(request, model.Outputs()); err != nil {
+		return 0, err
+	}
+	if err := inference.CheckOutputs(model.Outputs(), e.outputs); err != nil {
+		return 0, e.explain(err)
+	}
+	return rows, nil
+}
+
+func (e *exchange) readInputs(request *pb.ModelInferRequest, specs []inference.TensorSpec) error {
+	raw := request.GetRawInputContents()
+	e.raw = len(raw) > 0
+	if e.raw && len(raw) != len(request.GetInputs()) {
+		return serving.ErrorAt("raw_input_contents", serving.TensorSize,
+			"raw_input_contents: expected one entry for each of %d inputs, got %d", len(request.GetInputs()), len(raw))
+	}
+	given := atMost(request.GetInputs(), specs)
+	e.inputs = slices.Grow(e.inputs[:0], len(given))[:len(given)]
+	for i, in := range given {
+		t := &e.inputs[i]
+		t.Name, t.Shape = in.GetName(), in.GetShape()
+		if len(in.GetParameters()) > 0 && in.GetParameters()[sharedMemory] != nil {
+			return notBuilt(fmt.Sprintf("inputs[%d].parameters", i), sharedMemory)
+		}
+		spec := inference.FindSpec(specs, t.Name, i)
+		if spec == nil {
+			continue // which CheckInputs refuses
+		}
+		var err error
+		if t.Type, err = inference.ParseDataType(in.GetDatatype()); err != nil {
+			return serving.ErrorAt(fmt.Sprintf("inputs[%d].datatype", i), serving.TensorDataType,
+				"input %q: tensor datatype: expected %s, got %q", t.Name, spec.Type, clip(in.GetDatatype()))
+		}
+		field := otherField(in.GetContents(), t.Type, e.raw)
+		switch {
+		case e.raw && field != "":
+			return serving.ErrorAt("raw_input_contents", serving.FieldInvalid,
+				"raw_input_contents: expected none where inputs have contents, got both: input %q has %s", t.Name, field)
+		case e.raw:
+			t.Data = raw[i]
+		case field != "":
+			return serving.ErrorAt(fmt.Sprintf("inputs[%d].contents", i), serving.TensorDataType,
+				"input %q: tensor datatype: expected %s for %s, got %s", t.Name, contentsFields[t.Type], t.Type, field)
+		default:
+			t.Data = readContents(in.GetContents(), t.Type)
+		}
+	}
+	return nil
+}
+
+// readOutputs names the outputs wanted, all where the request names none.
+func (e *exchange) readOutputs(request *pb.ModelInferRequest, specs []inference.TensorSpec) error {
+	wanted := atMost(request.GetOutputs(), specs)
+	if len(wanted) == 0 {
+		e.outputs = slices.Grow(e.outputs[:0], len(specs))[:len(specs)]
+		for i := range specs {
+			e.outputs[i].Name = specs[i].Name
+		}
+		return nil
+	}
+	e.outputs = slices.Grow(e.outputs[:0], len(wanted))[:len(wanted)]
+	for i, out := range wanted {
+		e.outputs[i].Name = out.GetName()
+		for _, name := range []string{sharedMemory, classification} {
+			if len(out.GetParameters()) > 0 && out.GetParameters()[name] != nil {
+				return notBuilt(fmt.Sprintf("outputs[%d].parameters", i), name)
+			}
+		}
+	}
+	return nil
+}
+
+// Parameters of tensors, extensions of Triton's, by which these would be others than they seem.
+const (
+	sharedMemory   = "shared_memory_region"
+	classification = "classification"
+)
+
+func notBuilt(path, parameter string) *serving.Error {
+	return serving.ErrorAt(path, serving.NotBuilt, "parameter %s is not built yet", parameter)
+}
+
+// atMost cuts a list off where it is longer than a right one: among its first tensors is then one that
+// is unknown or given twice.
+func atMost[T any](list []T, specs []inference.TensorSpec) []T {
+	return list[:min(len(list), len(specs)+1)]
+}
+
+// explain names the field of the request that a *inference.TensorError is about. Of two tensors of one
+// name, it is the later one that is wrong.
+func (e *exchange) explain(err error) *serving.Error {
+	wrong, ok := errors.AsType[*inference.TensorError](err)
+	if !ok {
+		return serving.ExplainField(err, "outputs")
+	}
+	if wrong.What == "output" {
+		for i, out := range slices.Backward(e.outputs) {
+			if out.Name == wrong.Name {
+				return serving.ExplainField(err, fmt.Sprintf("outputs[%d].name", i))
+			}
+		}
+		return serving.ExplainField(err, "outputs")
+	}
+	for i, in := range slices.Backward(e.inputs) {
+		if in.Name != wrong.Name {
+			continue
+		}
+		switch {
+		case errors.Is(err, inference.ErrTensorUnknown):
+			return serving.ExplainField(err, fmt.Sprintf("inputs[%d].name", i))
+		case errors.Is(err, inference.ErrTensorDataType):
+			return serving.ExplainField(err, fmt.Sprintf("inputs[%d].datatype", i))
+		case errors.Is(err, inference.ErrTensorShape):
+			return serving.ExplainField(err, fmt.Sprintf("inputs[%d].shape", i))
+		case e.raw:
+			return serving.ExplainField(err, fmt.Sprintf("raw_input_contents[%d]", i))
+		}
+		return serving.ExplainField(err, fmt.Sprintf("inputs[%d].contents", i))
+	}
+	return serving.ExplainField(err, "inputs")
+}
+
+// explainRun says what became of a run. What a model says when it fails is for the log.
+func explainRun(err error, handle inference.Handle) error {
+	for _, known := range []error{inference.ErrQueueFull, inference.ErrNotReady, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	name, version := handle.Name(), handle.Version()
+	return &serving.Error{
+		Code: codes.Internal, Reason: serving.ModelFailed, Message: fmt.Sprintf("model %s version %s failed", name, version),
+		Metadata: map[string]string{"model": name, "version": version}, Cause: err,
+	}
+}
+
+// clip keeps what a stranger sent from filling a message.
+func clip(s string) string {
+	const most = 100
+	if len(s) <= most {
+		return s
+	}
+	return s[:most] + "…"
+}
