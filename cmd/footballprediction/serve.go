@@ -12,6 +12,7 @@ import (
 
 	"footballprediction/inference"
 	"footballprediction/serving"
+	"footballprediction/serving/openinference"
 	"footballprediction/serving/web"
 )
 
@@ -81,7 +82,10 @@ func serve(ctx context.Context, config Config, logger *slog.Logger) (err error) 
 	running, stop := context.WithCancel(context.WithoutCancel(ctx)) // until the last call is answered
 	ended := make(chan error, 1)
 	go func() { ended <- e.run(running) }()
-	err = serving.NewServer(e.service, logger, serving.ServerOptions{Page: page, Metrics: measured.metrics}).Run(ctx, listeners)
+	err = serving.NewServer(e.service, logger, serving.ServerOptions{
+		Procedures: openinference.New(e.registry, e.service.Ready, version()).Procedures(),
+		Page:       page, Metrics: measured.metrics,
+	}).Run(ctx, listeners)
 	stop()
 	err = e.close(errors.Join(err, <-ended))
 	logger.InfoContext(ctx, "stopped")
