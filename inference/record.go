@@ -181,13 +181,13 @@ func (m *modelRecord) relabel() {
 // choose returns the loaded version that a label meant for target names, or "". It is the rule that
 // Registry documents.
 func (m *modelRecord) choose(label, target string) string {
-	if m.live(target) {
+	wanted := m.versions[target]
+	if wanted != nil && wanted.state == Available { // not what another revision of it left behind
 		return target
 	}
 	if last := m.labels[label]; m.live(last) {
 		return last
 	}
-	wanted := m.versions[target]
 	if label != "" || m.wish.Aliases[Champion] == target || wanted == nil || wanted.state != Failed {
 		return ""
 	}

@@ -115,3 +115,33 @@ func TestRevisionThatFails(t *testing.T) {
 		}
 	})
 }
+
+// The version that serves gives way to another only once that is loaded in the revision that is
+// wanted: what an older revision left behind does not stand in for it.
+func TestRevisionDoesNotServeBeforeItIsLoaded(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		s := newStage(t)
+		s.put(t, "m", "1", "good")
+		s.put(t, "m", "2", "good")
+		r := newRegistry(t, s, Options{})
+		poll(t, r)
+		s.wishes = revised("b")
+		s.onOpen = func(context.Context, string) error {
+			if got := states(r, "m"); got != "1:LOADING 2:AVAILABLE -> 2" {
+				t.Errorf("while it is loaded: got %s", got)
+			}
+			if fails {
+				return errors.New("the file is broken")
+			}
+			return nil
+		}
+		poll(t, r)
+		want := "m/1=11"
+		if fails {
+			want = "m/2=12"
+		}
+		if got := answer(t, r, "m", ""); got != want {
+			t.Errorf("fails %v: got %s, want %s", fails, got, want)
+		}
+	}
+}

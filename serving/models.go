@@ -27,7 +27,11 @@ func (s *Service) ListModels(_ context.Context, request *pb.ListModelsRequest) (
 func newModel(status *inference.ModelStatus) *pb.Model {
 	model := &pb.Model{Name: status.Name, ServingVersion: status.Serving}
 	for i := range status.Versions {
-		model.Versions = append(model.Versions, newModelVersion(&status.Versions[i]))
+		version := newModelVersion(&status.Versions[i])
+		if version.Version == status.Serving && version.StateReason == "" && status.Err != nil {
+			version.StateReason = status.Err.Error() // why it is this one that serves
+		}
+		model.Versions = append(model.Versions, version)
 	}
 	return model
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"footballprediction/features/store"
+	"footballprediction/inference/mlflow"
 )
 
 // Config is what `serve` can be told: by a flag, by the environment variable
@@ -32,7 +33,8 @@ type Config struct {
 	PollInterval    time.Duration `koanf:"poll-interval"`
 	Insecure        bool          `koanf:"insecure"`
 
-	Redis store.RedisURL `koanf:"-"` // REDIS_URL
+	Redis  store.RedisURL `koanf:"-"` // REDIS_URL
+	MLflow mlflow.Server  `koanf:"-"` // MLFLOW_TRACKING_URI
 }
 
 const environmentPrefix = "FOOTBALLPREDICTION_"
@@ -98,6 +100,9 @@ func loadConfig(flags *pflag.FlagSet, environ []string) (Config, error) {
 		return Config{}, usageError{err}
 	}
 	if c.Redis, err = redisURL(environ); err != nil {
+		return Config{}, err
+	}
+	if c.MLflow, err = mlflowServer(environ); err != nil {
 		return Config{}, err
 	}
 	return c, c.complete()
@@ -169,13 +174,14 @@ func (c Config) LogValue() slog.Value {
 		slog.Duration("poll_interval", c.PollInterval),
 		slog.Bool("insecure", c.Insecure),
 		slog.Any("redis", c.Redis),
+		slog.Any("mlflow", c.MLflow),
 	)
 }
 
 // notBuilt are settings of the environment that mean something later; silence would mislead.
 func notBuilt() []string {
 	var set []string
-	for _, name := range []string{"DATABASE_URL", "MLFLOW_TRACKING_URI"} {
+	for _, name := range []string{"DATABASE_URL"} {
 		if os.Getenv(name) != "" {
 			set = append(set, name)
 		}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"footballprediction/inference"
 	"footballprediction/serving"
 	"footballprediction/serving/openinference"
 	"footballprediction/serving/web"
@@ -59,16 +58,26 @@ func serve(ctx context.Context, config Config, logger *slog.Logger) (err error) 
 	if err != nil {
 		return err
 	}
+	models, done, err := openModels(config, logger, calls)
+	if err != nil {
+		return err
+	}
+	defer done()
 	listeners, err := listen(ctx, config)
 	if err != nil {
 		return err
 	}
 	e, err := openEngine(ctx, parts{
-		models: inference.NewFolderSource(config.Models), interval: config.PollInterval, state: config.State,
+		models: models, interval: config.PollInterval, state: config.State,
 		redis: config.Redis, logger: logger, telemetry: calls,
 	})
 	if err != nil {
 		return errors.Join(err, listeners.HTTP.Close(), listeners.GRPC.Close(), listeners.Operator.Close())
+	}
+	if config.MLflow.Given() {
+		if err := askMLflow(ctx, e.registry); err != nil {
+			return errors.Join(e.close(err), listeners.HTTP.Close(), listeners.GRPC.Close(), listeners.Operator.Close())
+		}
 	}
 	if err := e.service.Ready(); err != nil {
 		logger.ErrorContext(ctx, "not ready: predictions will be refused until a model loads", slog.Any("error", err))

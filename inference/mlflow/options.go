@@ -23,9 +23,9 @@ type Limits struct {
 	Files, Depth int
 	// FileBytes is the size of a version's largest file, and VersionBytes of all its files: 2 and 4 GiB.
 	FileBytes, VersionBytes int64
-	// Stall is how long a request may wait for its next byte: 10 s.
+	// Stall is how long a request may wait for its next byte: 5 s.
 	Stall time.Duration
-	// List and Fetch are how long a List and the fetching of one version may take: 30 s and 5 min.
+	// List and Fetch are how long a List and the fetching of one version may take: 10 s and 5 min.
 	List, Fetch time.Duration
 	// Retry is the delay before a request that failed is made again, doubled for the next: 200 ms,
 	// give or take half.
@@ -43,8 +43,8 @@ func (l *Limits) complete() error {
 		value *time.Duration
 		def   time.Duration
 	}{
-		{"Stall", &l.Stall, 10 * time.Second},
-		{"List", &l.List, 30 * time.Second},
+		{"Stall", &l.Stall, 5 * time.Second},
+		{"List", &l.List, 10 * time.Second},
 		{"Fetch", &l.Fetch, 5 * time.Minute},
 		{"Retry", &l.Retry, 200 * time.Millisecond},
 		{"Recovery", &l.Recovery, 5 * time.Second},

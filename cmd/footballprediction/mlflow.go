@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"footballprediction/inference"
+	"footballprediction/inference/mlflow"
+	"footballprediction/serving"
+)
+
+// mlflowVariable names the tracking server whose models are served; MLflow's own variables say how to
+// log in there.
+const mlflowVariable = "MLFLOW_TRACKING_URI"
+
+// mlflowServer reads these variables; environ is as os.Environ gives it. Without the first the server
+// is not Given.
+func mlflowServer(environ []string) (mlflow.Server, error) {
+	values := map[string]string{}
+	for _, variable := range environ {
+		if name, value, ok := strings.Cut(variable, "="); ok {
+			values[name] = value
+		}
+	}
+	if values[mlflowVariable] == "" {
+		return mlflow.Server{}, nil
+	}
+	server, err := mlflow.ParseServer(values[mlflowVariable], mlflow.Credentials{
+		Username: values["MLFLOW_TRACKING_USERNAME"],
+		Password: values["MLFLOW_TRACKING_PASSWORD"],
+		Token:    values["MLFLOW_TRACKING_TOKEN"],
+	})
+	if err != nil {
+		return mlflow.Server{}, usagef("%s: %w", mlflowVariable, err)
+	}
+	return server, nil
+}
+
+// openModels returns where models come from: MLflow, if a server is given, before the folder. The
+// caller calls done in the end.
+func openModels(config Config, logger *slog.Logger, telemetry *serving.Telemetry) (source inference.Source, done func(), err error) {
+	folder := inference.NewFolderSource(config.Models)
+	if !config.MLflow.Given() {
+		return folder, func() {}, nil
+	}
+	dir := filepath.Join(config.DataDir, "models", "mlflow")
+	models, err := mlflow.New(config.MLflow, dir, folder, mlflow.Options{Logger: logger})
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := telemetry.WatchBreaker("mlflow", models.Breaker); err != nil {
+		models.Close()
+		return nil, nil, err
+	}
+	return models, models.Close, nil
+}
+
+// mlflowPatience is how long a start waits for MLflow's first answer and the models that it names.
+const mlflowPatience = 15 * time.Second
+
+// askMLflow loads what MLflow names, so that the first request is answered by it; the models of the
+// folder have been loaded. Where it takes its time, the server starts without.
+func askMLflow(ctx context.Context, registry *inference.Registry) error {
+	asking, cancel := context.WithTimeout(ctx, mlflowPatience)
+	defer cancel()
+	if err := registry.Poll(asking); asking.Err() == nil || ctx.Err() != nil {
+		return err
+	}
+	return nil
+}
