@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -53,8 +54,7 @@ func isMissing(err error) bool {
 
 // interrupted explains why a request or the reading of its answer ended early.
 func interrupted(ctx context.Context, err error) error {
-	var refused *refusedError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*refusedError](err); ok {
 		return refused
 	}
 	if cause := context.Cause(ctx); cause != nil {
@@ -63,9 +63,11 @@ func interrupted(ctx context.Context, err error) error {
 		}
 		return cause
 	}
-	var from *url.Error // says the address once more
-	if errors.As(err, &from) {
+	if from, ok := errors.AsType[*url.Error](err); ok { // says the address once more
 		err = from.Err
+	}
+	if from, ok := errors.AsType[*net.OpError](err); ok && from.Op != "dial" { // says our port, another one each time
+		err = fmt.Errorf("%s: %w", from.Op, from.Err)
 	}
 	return &unavailableError{error: err}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -39,6 +40,7 @@ type client struct {
 	http    *http.Client
 	breaker *gobreaker.CircuitBreaker[struct{}]
 	limits  Limits
+	failed  atomic.Pointer[error] // why the breaker opened, if it did
 }
 
 func newClient(server Server, o Options) *client {
@@ -95,16 +97,24 @@ func (c *client) at(path string, segments []string, query url.Values) *url.URL {
 	return &u
 }
 
-// get asks for what is at an address and has read take the answer, perhaps several times.
+// get asks for what is at an address and has read take the answer, perhaps several times. While the
+// breaker is open it returns what opened it.
 func (c *client) get(ctx context.Context, at *url.URL, read func(*http.Response, io.Reader) error) error {
 	for attempt := 1; ; attempt++ {
 		_, err := c.breaker.Execute(func() (struct{}, error) { return struct{}{}, c.attempt(ctx, at, read) })
 		if err == nil {
 			return nil
 		}
+		if last := c.failed.Load(); last != nil && (errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests)) {
+			return *last
+		}
 		err = fmt.Errorf("GET %s: %w", strings.TrimPrefix(at.Path, c.server.url.Path), err)
-		var failure *unavailableError
-		if !errors.As(err, &failure) || attempt == attemptsMax || failure.after > retryAfterMax {
+		failure, ok := errors.AsType[*unavailableError](err)
+		if !ok {
+			return err
+		}
+		c.failed.Store(&err)
+		if attempt == attemptsMax || failure.after > retryAfterMax {
 			return err
 		}
 		delay := c.limits.Retry << (attempt - 1)

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -126,10 +125,14 @@ type readyVersion struct {
 // known to be READY, and is added to.
 func (c *client) wish(ctx context.Context, m registeredModel, ready map[readyVersion]string) inference.Aspired {
 	wish := inference.Aspired{Name: m.Name, Aliases: map[string]string{}, Revisions: map[string]string{}}
-	var problems []error
+	var problems error
 	for i, a := range m.Aliases {
 		problem := func(format string, args ...any) {
-			problems = append(problems, fmt.Errorf("alias %q: "+format, append([]any{clip(a.Alias)}, args...)...))
+			err := fmt.Errorf("alias %q: "+format, append([]any{clip(a.Alias)}, args...)...)
+			if problems != nil {
+				err = fmt.Errorf("%w; %w", problems, err)
+			}
+			problems = err
 		}
 		switch {
 		case i >= aliasesMax && a.Alias != inference.Champion:
@@ -161,8 +164,8 @@ func (c *client) wish(ctx context.Context, m registeredModel, ready map[readyVer
 	}
 	slices.SortFunc(wish.Versions, inference.CompareVersions)
 	wish.Serving = wish.Aliases[inference.Champion]
-	if len(problems) > 0 {
-		wish.Err = fmt.Errorf("model %q in MLflow: %w", m.Name, errors.Join(problems...))
+	if problems != nil {
+		wish.Err = fmt.Errorf("model %q in MLflow: %w", m.Name, problems)
 	}
 	return wish
 }

@@ -27,8 +27,8 @@ type Server struct {
 
 	dir     string
 	process *os.Process
-	life    io.Closer // while it is open, and so while this process lives, the server does
-	exited  chan error
+	life    io.Closer     // while it is open, and so while this process lives, the server does
+	exited  chan struct{} // closed when it has
 	logged  string
 }
 
@@ -43,7 +43,7 @@ func Start() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, exited: make(chan error, 1)}
+	s := &Server{dir: dir, exited: make(chan struct{})}
 	if err := s.start(python); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -62,9 +62,10 @@ func (s *Server) start(python string) error {
 		return err
 	}
 	defer log.Close()
-	// The shell ends its whole process group, MLflow's workers too, when nobody holds its input any
-	// more, however this process ends.
-	cmd := exec.Command("sh", "-c", `"$@" & read -r _; kill -TERM 0`, "sh", //nolint:noctx // Close ends it
+	// MLflow runs in the shell's place, and beside it what ends the whole process group, its workers
+	// too, when nobody holds the other end of standard input any more, however this process ends.
+	const script = `exec 3<&0; { read -r _; kill -TERM 0; } <&3 & exec "$@" </dev/null 3<&-`
+	cmd := exec.Command("sh", "-c", script, "sh", //nolint:noctx // Close ends it
 		python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1",
 		"--backend-store-uri", "sqlite:///"+filepath.Join(s.dir, "mlflow.db"),
 		"--serve-artifacts", "--artifacts-destination", filepath.Join(s.dir, "artifacts"))
@@ -81,7 +82,10 @@ func (s *Server) start(python string) error {
 		return err
 	}
 	s.process = cmd.Process
-	go func() { s.exited <- cmd.Wait() }()
+	go func() {
+		_ = cmd.Wait() // a server that was told to stop has no good status
+		close(s.exited)
+	}()
 	return s.await()
 }
 
@@ -98,10 +102,12 @@ func (s *Server) await() error {
 		}
 		select {
 		case <-tick.C:
+			continue
+		case <-s.exited:
 		case <-ctx.Done():
-			log, err := os.ReadFile(s.logged)
-			return fmt.Errorf("MLflow did not come up: %s", errors.Join(errors.New(string(log)), err))
 		}
+		log, err := os.ReadFile(s.logged)
+		return errors.Join(fmt.Errorf("MLflow did not come up:\n%s", log), err)
 	}
 }
 
