@@ -42,7 +42,7 @@ type Manifest struct {
 
 // AdmitMatchModel returns the check, for inference.Options.Admit, that decides whether an opened
 // model may serve. A match model (its folder has a manifest.json, or it is named DefaultModel) must
-// want exactly the features of the schema and have a match model's signature; its metadata is its
+// want exactly the features of the schema, have a match model's signature and golden rows; its metadata is its
 // *Manifest. Any other model is admitted without metadata: it is not for this package to judge.
 func AdmitMatchModel(schema features.Schema) func(name, version, dir string, model inference.Model) (metadata any, err error) {
 	return func(name, _, dir string, model inference.Model) (any, error) {
@@ -58,6 +58,10 @@ func AdmitMatchModel(schema features.Schema) func(name, version, dir string, mod
 		}
 		if err := checkSignature(model, int64(len(schema.Features))); err != nil {
 			return nil, err
+		}
+		// The Registry has checked the golden rows, if there are any; a match model is not served unchecked.
+		if _, err := os.Stat(filepath.Join(dir, "golden.json")); err != nil {
+			return nil, fmt.Errorf("golden.json: %w", err)
 		}
 		return manifest, nil
 	}

@@ -25,6 +25,7 @@ func TestAdmitMatchModel(t *testing.T) {
 		{name: "match model by another name", model: "challenger", manifest: good},
 		{name: "another model", model: "iris"},
 		{name: "match model without manifest", model: DefaultModel, want: "manifest.json: open"},
+		{name: "no golden rows", model: DefaultModel, manifest: good, want: "golden.json: stat"},
 		{name: "no JSON", model: "challenger", manifest: "{", want: "manifest.json: unexpected end of JSON"},
 		{name: "another schema", model: DefaultModel, manifest: manifest("1234"), want: `feature_schema_hash: expected ` + testSchema.Hash + `, got "1234"`},
 		{name: "permuted features", model: DefaultModel, manifest: strings.Replace(good, `["home_strength","away_strength"]`, `["away_strength","home_strength"]`, 1),
@@ -46,6 +47,11 @@ func TestAdmitMatchModel(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
+			if test.name != "no golden rows" {
+				if err := os.WriteFile(filepath.Join(dir, "golden.json"), []byte(golden), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
 			if test.manifest != "" {
 				if err := os.WriteFile(filepath.Join(dir, "manifest.json"), []byte(test.manifest), 0o600); err != nil {
 					t.Fatal(err)

@@ -122,8 +122,10 @@ func (w *world) service(t testing.TB) (*Service, *slog.Logger) {
 				t.Fatal(err)
 			}
 			if model.manifest != "" {
-				if err := os.WriteFile(filepath.Join(dir, "manifest.json"), []byte(model.manifest), 0o600); err != nil {
-					t.Fatal(err)
+				for file, text := range map[string]string{"manifest.json": model.manifest, "golden.json": golden} {
+					if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
 		}
@@ -200,6 +202,11 @@ func manifest(hash string) string {
 	return fmt.Sprintf(`{"model":"match-outcome","version":"1","feature_schema_hash":%q,"features":["home_strength","away_strength"],
 		"rho":-0.05,"data_cutoff":"2025-05-25","metrics":{"rps":0.198,"log_loss":0.975}}`, hash)
 }
+
+// golden is a row of the fake model, worked out by hand.
+const golden = `{"tolerance":1e-5,"inputs":[{"name":"features","datatype":"FP32","shape":[1,2],"data":[2,1]}],
+	"outputs":[{"name":"outcome_probabilities","datatype":"FP32","shape":[1,3],"data":[0.5,0.25,0.25]},
+	{"name":"expected_goals","datatype":"FP32","shape":[1,2],"data":[2,1]}]}`
 
 func matchModel() *fakeModel {
 	return &fakeModel{
