@@ -124,12 +124,16 @@ func (t *Telemetry) WatchModels(registry *inference.Registry) error {
 
 // WatchBreaker reports the state of a circuit breaker, such as "closed": 1 for the one that it is in.
 func (t *Telemetry) WatchBreaker(name string, state func() string) error {
-	_, err := t.meter.Int64ObservableGauge("footballprediction.breaker.state",
-		metric.WithDescription("1 for the state that a circuit breaker is in"),
-		metric.WithInt64Callback(func(_ context.Context, observer metric.Int64Observer) error {
-			observer.Observe(1, metric.WithAttributes(attribute.String("breaker", name), attribute.String("state", state())))
-			return nil
-		}))
+	gauge, err := t.meter.Int64ObservableGauge("footballprediction.breaker.state",
+		metric.WithDescription("1 for the state that a circuit breaker is in"))
+	if err != nil {
+		return fmt.Errorf("telemetry: %w", err)
+	}
+	// Registered apart from the gauge, which all breakers share.
+	_, err = t.meter.RegisterCallback(func(_ context.Context, observer metric.Observer) error {
+		observer.ObserveInt64(gauge, 1, metric.WithAttributes(attribute.String("breaker", name), attribute.String("state", state())))
+		return nil
+	}, gauge)
 	if err != nil {
 		return fmt.Errorf("telemetry: %w", err)
 	}

@@ -101,8 +101,14 @@ func TestStatesAreMeasured(t *testing.T) {
 	if got := series(t, reader, "footballprediction.model.state", "state"); got["AVAILABLE"] == 0 {
 		t.Errorf("models: %v", got)
 	}
+	if err := telemetry.WatchBreaker("mlflow", func() string { return "closed" }); err != nil {
+		t.Fatal(err)
+	}
 	state = "open"
-	if got := series(t, reader, "footballprediction.breaker.state", "state"); !maps.Equal(got, map[string]int64{"open": 1}) {
-		t.Errorf("breaker: %v", got)
+	if got := series(t, reader, "footballprediction.breaker.state", "state"); !maps.Equal(got, map[string]int64{"open": 1, "closed": 1}) {
+		t.Errorf("breakers: %v", got)
+	}
+	if got := series(t, reader, "footballprediction.breaker.state", "breaker"); !maps.Equal(got, map[string]int64{"redis": 1, "mlflow": 1}) {
+		t.Errorf("breakers: %v", got)
 	}
 }

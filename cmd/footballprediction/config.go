@@ -37,6 +37,9 @@ type Config struct {
 	MLflow mlflow.Server  `koanf:"-"` // MLFLOW_TRACKING_URI
 }
 
+// pollIntervalMin keeps a number without its unit, which counts nanoseconds, from being one.
+const pollIntervalMin = 10 * time.Millisecond
+
 const environmentPrefix = "FOOTBALLPREDICTION_"
 
 // configFlags declares the flags with their defaults.
@@ -125,8 +128,8 @@ func (c *Config) complete() (err error) {
 			return err
 		}
 	}
-	if c.PollInterval <= 0 {
-		return usagef("poll-interval: expected a duration above 0, got %s", c.PollInterval)
+	if c.PollInterval < pollIntervalMin {
+		return usagef("poll-interval: expected a duration of at least %s, such as 5s, got %s", pollIntervalMin, c.PollInterval)
 	}
 	for _, a := range []struct{ name, address string }{
 		{"http-address", c.HTTPAddress}, {"grpc-address", c.GRPCAddress}, {"operator-address", c.OperatorAddress},

@@ -16,7 +16,7 @@ import (
 )
 
 func featuresCommand() *cobra.Command {
-	command := &cobra.Command{Use: "features", Short: "Compute features"}
+	command := group("features", "Compute features")
 	command.AddCommand(featuresExportCommand(), featuresShowCommand(), featuresMaterializeCommand())
 	return command
 }
@@ -108,21 +108,33 @@ func named(s features.Snapshot) features.Snapshot {
 	return s
 }
 
-// writeFile writes a file whole or not at all.
+// writeFile writes a file whole or not at all. What a link leads to is replaced, not the link; into
+// what is no file, such as a device or a pipe, it writes.
 func writeFile(path string, write func(*os.File) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
-	if err != nil {
-		return fmt.Errorf("write %q: %w", path, err)
-	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("write %q: %w", path, errors.Join(err, os.Remove(f.Name())))
+			err = fmt.Errorf("write %q: %w", path, err)
 		}
 	}()
-	if err := errors.Join(write(f), f.Chmod(0o644), f.Close()); err != nil {
+	target := path
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		target = resolved
+	}
+	if info, err := os.Stat(target); err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(target, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(write(f), f.Close())
+	}
+	f, err := os.CreateTemp(filepath.Dir(target), "."+filepath.Base(target)+"-")
+	if err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	if err := errors.Join(write(f), f.Chmod(0o644), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return os.Rename(f.Name(), target)
 }
 
 func featuresShowCommand() *cobra.Command {
@@ -160,6 +172,9 @@ func featuresShowCommand() *cobra.Command {
 			if away, err = memory.FindTeam(cmd.Context(), args[1], ""); err != nil {
 				return usageError{err}
 			}
+		}
+		if home.ID == away.ID {
+			return usagef("expected two teams, got %q twice", home.Name)
 		}
 		fixture.Competition, fixture.Home, fixture.Away = home.Competition, home.ID, away.ID
 		vectors := make([]features.Vector, 1)

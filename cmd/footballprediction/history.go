@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -72,7 +73,13 @@ func report(out io.Writer, r *collect.Report) {
 			fmt.Fprintf(out, "  %s, %s: %d\n", tally.what, reason, tally.Counts[reason])
 		}
 	}
-	for _, p := range r.SetAside.Examples {
-		fmt.Fprintf(out, "  %s:%d: %s: %s\n", p.File, p.Line, p.Reason, p.Detail)
+	for _, tally := range []*collect.Tally{&r.SetAside, &r.PassedOver, &r.Mended} {
+		for _, p := range tally.Examples {
+			place := p.File
+			if p.Line > 0 {
+				place += ":" + strconv.Itoa(p.Line)
+			}
+			fmt.Fprintf(out, "  %s: %s: %s\n", place, p.Reason, p.Detail)
+		}
 	}
 }

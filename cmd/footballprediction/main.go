@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -41,16 +43,31 @@ func main() {
 }
 
 func rootCommand() *cobra.Command {
-	root := &cobra.Command{
-		Use:           "footballprediction",
-		Short:         "Predict football matches",
-		Version:       version(),
-		SilenceUsage:  true, // an error is one line; --help is there for the rest
-		SilenceErrors: true,
-	}
+	root := group("footballprediction", "Predict football matches")
+	root.Version = version()
+	root.SilenceUsage, root.SilenceErrors = true, true // an error is one line; --help is there for the rest
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(serveCommand(), predictCommand(), modelsCommand(), featuresCommand(), backtestCommand())
 	return root
+}
+
+// group is a command that only holds others: to name none, or one that it does not hold, is the
+// caller's mistake.
+func group(name, short string) *cobra.Command {
+	command := &cobra.Command{Use: name, Short: short}
+	command.Args = cobra.ArbitraryArgs
+	command.RunE = func(cmd *cobra.Command, args []string) error {
+		var known []string
+		for _, c := range cmd.Commands() {
+			known = append(known, c.Name())
+		}
+		got := "none"
+		if len(args) > 0 {
+			got = strconv.Quote(args[0])
+		}
+		return usagef("%s: expected one of the commands %s, got %s (see --help)", cmd.CommandPath(), strings.Join(known, ", "), got)
+	}
+	return command
 }
 
 // exactly is cobra.ExactArgs whose error counts as the caller's mistake.

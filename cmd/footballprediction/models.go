@@ -14,7 +14,7 @@ import (
 )
 
 func modelsCommand() *cobra.Command {
-	command := &cobra.Command{Use: "models", Short: "Look at models"}
+	command := group("models", "Look at models")
 	command.AddCommand(
 		modelsSubcommand("list", "List models and their versions", printModels),
 		modelsSubcommand("verify", "Load every version as the server would, and fail if one does not pass", verifyModels),
@@ -47,6 +47,11 @@ func modelsSubcommand(name, short string, show func(io.Writer, inference.Status)
 
 func printModels(out io.Writer, status inference.Status) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, model := range status.Models {
+		if model.Err != nil {
+			fmt.Fprintln(out, model.Err)
+		}
+	}
 	fmt.Fprintln(w, "MODEL\tVERSION\tSTATE\tALIASES\tDATA TO\tRPS\tLOG LOSS")
 	for _, model := range status.Models {
 		for _, v := range model.Versions {

@@ -301,13 +301,45 @@ func TestBacktest(t *testing.T) {
 	if lines[0] != header+",in_sample" || !strings.HasSuffix(lines[1], ",true") || !strings.HasSuffix(lines[len(lines)-1], ",true") {
 		t.Errorf("in sample: %s\n%s", lines[0], lines[1])
 	}
+	// What was there before is not lost to a slip.
+	device := filepath.Join(t.TempDir(), "out")
+	if err := syscall.Mkfifo(device, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	piped := make(chan string, 1)
+	go func() {
+		text, err := os.ReadFile(device)
+		if err != nil {
+			t.Error(err)
+		}
+		piped <- string(text)
+	}()
+	runOK(t, "backtest", "--data", history, "--from", "2025-08-01", "--to", "2026-06-30", "--out", device)
+	if info, err := os.Stat(device); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+		t.Errorf("a pipe became %v, %v", info.Mode(), err)
+	}
+	if got := <-piped; !strings.HasPrefix(got, header) {
+		t.Errorf("through the pipe came %.100q", got)
+	}
+	link := filepath.Join(t.TempDir(), "link.csv")
+	if err := os.Symlink(out, link); err != nil {
+		t.Fatal(err)
+	}
+	runOK(t, "backtest", "--data", history, "--from", "2026-01-01", "--to", "2026-06-30", "--out", link)
+	if target, err := os.Readlink(link); err != nil || target != out {
+		t.Errorf("a link became %q, %v", target, err)
+	}
 	for name, args := range map[string][]string{
-		"no data":     {"backtest", "--from", "2025-08-01", "--to", "2026-06-30", "--out", out},
-		"no such day": {"backtest", "--data", history, "--from", "2025-8-1", "--to", "2026-06-30", "--out", out},
-		"backwards":   {"backtest", "--data", history, "--from", "2026-08-01", "--to", "2026-06-30", "--out", out},
-		"no file":     {"backtest", "--data", history, "--from", "2025-08-01", "--to", "2026-06-30"},
-		"no flag":     {"backtest", "--dta", history},
-		"no model":    append(window, "--model", filepath.Join(history, "none")),
+		"no command":            {},
+		"a mistyped command":    {"modles"},
+		"a mistyped subcommand": {"models", "verfy"},
+		"one team twice":        {"features", "show", "Arsenal", "The Gunners"},
+		"no data":               {"backtest", "--from", "2025-08-01", "--to", "2026-06-30", "--out", out},
+		"no such day":           {"backtest", "--data", history, "--from", "2025-8-1", "--to", "2026-06-30", "--out", out},
+		"backwards":             {"backtest", "--data", history, "--from", "2026-08-01", "--to", "2026-06-30", "--out", out},
+		"no file":               {"backtest", "--data", history, "--from", "2025-08-01", "--to", "2026-06-30"},
+		"no flag":               {"backtest", "--dta", history},
+		"no model":              append(window, "--model", filepath.Join(history, "none")),
 	} {
 		if r := run(t, args...); r.status != exitUsage {
 			t.Errorf("%s: status %d, %s", name, r.status, r.stderr)

@@ -127,7 +127,7 @@ func compare(league *features.LeagueState, home, away *features.TeamState, f *fe
 		return
 	}
 	if last := max(home.AsOf, away.AsOf, league.AsOf); f.Date <= last {
-		out.Err = fmt.Errorf("%w: expected a date after %s, got %s", features.ErrDateBeforeHistory, last, f.Date)
+		out.Err = fmt.Errorf("%w: expected a date after %s, to which results are known, got %s", features.ErrDateBeforeHistory, last, f.Date)
 		return
 	}
 	season := f.Season

@@ -99,6 +99,29 @@ func TestStateSurvivesItsFolder(t *testing.T) {
 	}
 }
 
+func TestSaveReplacesNothingButAState(t *testing.T) {
+	dir := t.TempDir()
+	thesis, file := filepath.Join(dir, "thesis.tex"), filepath.Join(dir, "file")
+	for _, path := range []string{thesis, file} {
+		if err := os.WriteFile(path, []byte("years of work"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, at := range []string{dir, file} {
+		if err := Save(at, released(t)); err == nil || !strings.Contains(err.Error(), at) {
+			t.Errorf("%s: %v", at, err)
+		}
+	}
+	for _, path := range []string{thesis, file} {
+		if text, err := os.ReadFile(path); err != nil || string(text) != "years of work" {
+			t.Errorf("%s: %q, %v", path, text, err)
+		}
+	}
+	if err := Save(filepath.Join(dir, "new"), released(t)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestLoadRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(dir string) error

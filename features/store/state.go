@@ -34,7 +34,8 @@ type manifest struct {
 	SHA256     map[string]string `json:"sha256"`
 }
 
-// Save writes the state as the folder dir, which it replaces whole or not at all.
+// Save writes the state as the folder dir, whole or not at all. It replaces another state, and
+// nothing else: a folder that holds anything but a state's files is left as it is.
 func Save(dir string, state State) error {
 	if err := save(dir, state); err != nil {
 		return fmt.Errorf("save state %q: %w", dir, err)
@@ -44,6 +45,9 @@ func Save(dir string, state State) error {
 
 func save(dir string, state State) (err error) {
 	dir = filepath.Clean(dir)
+	if err := replaceable(dir); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
 	}
@@ -79,7 +83,29 @@ func save(dir string, state State) (err error) {
 	if err := os.Rename(dir, old); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return os.Rename(next, dir)
+	if err := os.Rename(next, dir); err != nil {
+		return errors.Join(err, os.Rename(old, dir))
+	}
+	return nil
+}
+
+// replaceable returns nil if dir is absent, empty or a state folder.
+func replaceable(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		switch entry.Name() {
+		case teamsFile, competitionsFile, matchesFile, manifestFile:
+		default:
+			return fmt.Errorf("expected no folder, an empty one or a state to replace, got one that holds %q", entry.Name())
+		}
+	}
+	return nil
 }
 
 // Load reads a state folder. A file that is missing, cut short or changed is named in the error.
