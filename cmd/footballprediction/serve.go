@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -96,7 +97,13 @@ func serve(ctx context.Context, config Config, logger *slog.Logger) (err error) 
 		Page:       page, Metrics: measured.metrics,
 	}).Run(ctx, listeners)
 	stop()
-	err = e.close(errors.Join(err, <-ended))
+	select {
+	case runErr := <-ended:
+		err = e.close(errors.Join(err, runErr))
+	case <-time.After(closeTimeout):
+		// A file system that hangs holds a load up for good; every call has been answered, so go.
+		err = errors.Join(err, fmt.Errorf("a load of models did not end within %s", closeTimeout))
+	}
 	logger.InfoContext(ctx, "stopped")
 	return err
 }
