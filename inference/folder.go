@@ -123,7 +123,7 @@ func (s *FolderSource) list(name string) (Aspired, error) {
 
 // readAliases returns no aliases where there is no file.
 func readAliases(path string) (map[string]string, error) {
-	file, err := os.Open(path)
+	file, err := OpenFile(os.OpenFile, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

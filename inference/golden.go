@@ -28,7 +28,7 @@ type Golden struct {
 
 // ReadGolden reads golden.json in dir. Where there is none, the error is fs.ErrNotExist.
 func ReadGolden(dir string) (*Golden, error) {
-	file, err := os.Open(filepath.Join(dir, "golden.json"))
+	file, err := OpenFile(os.OpenFile, filepath.Join(dir, "golden.json"))
 	if err != nil {
 		return nil, err
 	}

@@ -155,17 +155,27 @@ func (r *Registry) fail(ctx context.Context, v *versionRecord, files string, err
 }
 
 // fingerprint tells whether files in dir were added, removed, replaced or written, by their names,
-// sizes and times. Links are followed.
+// sizes and times. Links are followed. It refuses what is neither file nor folder: to open a pipe may
+// block for good, and a model's own files may name others of the folder.
 func fingerprint(dir string) (string, error) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%q\n", dir) // no folder, not even an empty one, has an empty fingerprint
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+	fmt.Fprintf(&b, "%q\n", dir)            // no folder, not even an empty one, has an empty fingerprint
+	root, err := filepath.EvalSymlinks(dir) // WalkDir does not enter a link
+	if err != nil {
+		return "", err
+	}
+	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
 		info, err := os.Stat(path)
 		if err != nil {
 			return err
+		}
+		if !info.IsDir() { // a link to one
+			if err := checkRegular(path, info); err != nil {
+				return err
+			}
 		}
 		fmt.Fprintf(&b, "%q %d %s\n", path, info.Size(), info.ModTime().Format(time.RFC3339Nano))
 		return nil

@@ -105,7 +105,8 @@ func (r *Registry) Acquire(name, version string) (Handle, error) {
 }
 
 // Run polls the source until ctx is done, and returns nil then. It does not poll at once: call Poll
-// first, so as to know whether there is anything to serve.
+// first, so as to know whether there is anything to serve. A load that ctx cannot end, such as one that
+// waits for a disk, does not keep Run; Close waits for it.
 func (r *Registry) Run(ctx context.Context) error {
 	timer := time.NewTimer(r.pause())
 	defer timer.Stop()
@@ -114,8 +115,17 @@ func (r *Registry) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-timer.C:
-			// Poll has logged its error and keeps it for Status. What serves goes on.
-			_ = r.Poll(ctx)
+			polled := make(chan struct{})
+			go func() {
+				defer close(polled)
+				// Poll has logged its error and keeps it for Status. What serves goes on.
+				_ = r.Poll(ctx)
+			}()
+			select {
+			case <-polled:
+			case <-ctx.Done():
+				return nil
+			}
 			timer.Reset(r.pause())
 		}
 	}

@@ -68,7 +68,7 @@ func AdmitMatchModel(schema features.Schema) func(name, version, dir string, mod
 }
 
 func readManifest(path string) (*Manifest, error) {
-	file, err := os.Open(path)
+	file, err := inference.OpenFile(os.OpenFile, path)
 	if err != nil {
 		return nil, err
 	}

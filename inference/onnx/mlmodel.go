@@ -51,7 +51,7 @@ var numpyTypes = map[string]inference.DataType{
 // readMLmodel reads the MLmodel file of a folder; a folder without one holds a bare model.onnx.
 func readMLmodel(dir *os.Root) (mlmodel, error) {
 	var m mlmodel
-	file, err := dir.Open("MLmodel")
+	file, err := inference.OpenFile(dir.OpenFile, "MLmodel")
 	if errors.Is(err, fs.ErrNotExist) {
 		m.Flavors.ONNX = &struct {
 			Data string `yaml:"data"`
