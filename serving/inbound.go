@@ -3,6 +3,7 @@ package serving
 import (
 	"compress/gzip"
 	"context"
+	"errors"
 	"io"
 	"strings"
 
@@ -34,7 +35,10 @@ func (in *inbound) decode(size int, parse func(proto.Message) error) {
 		in.err = errMessageTooLarge()
 		return
 	}
-	if err := parse(in.message); err != nil {
+	err := parse(in.message)
+	if known, ok := errors.AsType[*Error](err); ok {
+		in.err = known
+	} else if err != nil {
 		in.err = errorf(FieldInvalid, "message: expected a %s, got what cannot be read as one: %s",
 			in.message.ProtoReflect().Descriptor().FullName(), plain(err))
 	}
@@ -91,8 +95,6 @@ func connectCodecs() []connect.HandlerOption {
 	charset.name = "json; charset=utf-8"
 	return []connect.HandlerOption{connect.WithCodec(binary), connect.WithCodec(json), connect.WithCodec(charset)}
 }
-
-var unmarshalJSON = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal
 
 // Name implements connect.Codec.
 func (c connectCodec) Name() string { return c.name }
