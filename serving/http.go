@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"io"
 	"net/http"
 	"slices"
 	"time"
@@ -70,18 +71,29 @@ func connectOptions(p *policy) []connect.HandlerOption {
 	)
 }
 
-// bounded refuses a unary RPC that says that its message is too large, before any of it is read, and
-// gives the rest bodyTimeout to arrive.
+// bounded refuses a unary RPC that says that its message is too large, before any of it is
+// decoded, and gives the rest bodyTimeout to arrive.
 func bounded(next http.Handler) http.Handler {
 	errors := connect.NewErrorWriter()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		limitBodyTime(w)
 		if r.ContentLength > MaxMessageBytes+5 { // and the prefix that gRPC puts before a message
+			drain(r)
 			_ = errors.Write(w, r, errMessageTooLarge().connect()) // fails only where the caller has left
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// drain reads what an HTTP/1.1 caller still sends of a message that is too large, up to
+// maxTransportBytes: many read no answer before they have sent it all, and would find the connection
+// reset. A caller that asks beforehand whether to send need not.
+func drain(r *http.Request) {
+	if r.ProtoMajor != 1 || r.Header.Get("Expect") != "" {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, r.Body, maxTransportBytes) // the answer is the same where the body ends early
 }
 
 // limitBodyTime ends the reading of a request's body after bodyTimeout.

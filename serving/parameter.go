@@ -2,6 +2,8 @@ package serving
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -16,7 +18,9 @@ import (
 // repeated fields take several.
 func bindParameters(message proto.Message, parameters map[string][]string) error {
 	set := make(map[string]bool, len(parameters))
-	for name, values := range parameters {
+	chosen := make(map[string]protoreflect.FieldDescriptor) // by the path of a oneof
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		values := parameters[name]
 		fields, err := findParameter(message.ProtoReflect().Descriptor(), name)
 		if err != nil {
 			return err
@@ -27,6 +31,18 @@ func bindParameters(message proto.Message, parameters map[string][]string) error
 			return errorf(FieldInvalid, "query parameter %q: expected once, got several times", clip(name)).at(path)
 		}
 		set[path] = true
+		for i, field := range fields {
+			oneof := field.ContainingOneof()
+			if oneof == nil {
+				continue
+			}
+			place := protoPath(fields[:i]) + "." + string(oneof.Name())
+			if first := chosen[place]; first != nil && first != field {
+				return errorf(FieldInvalid, "%s: expected one member of the oneof %s, got both %s and %s",
+					path, oneof.Name(), first.Name(), field.Name()).at(path)
+			}
+			chosen[place] = field
+		}
 		for _, value := range values {
 			if !utf8.ValidString(value) {
 				return errorf(FieldInvalid, "%s: expected UTF-8, got %q", path, clip(value)).at(path)

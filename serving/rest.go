@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"go.opentelemetry.io/otel/propagation"
@@ -82,7 +83,10 @@ func (r *route) bind(message proto.Message, request *http.Request) error {
 	if err := r.bindBody(message, request); err != nil {
 		return err
 	}
-	query := request.URL.Query()
+	query, err := url.ParseQuery(request.URL.RawQuery)
+	if err != nil {
+		return errorf(FieldInvalid, "query: expected name=value pairs joined by &, got %q: %w", clip(request.URL.RawQuery), err)
+	}
 	for name := range query {
 		if r.body {
 			return errorf(FieldInvalid, "query parameter %q: expected none, for the body holds all fields", clip(name)).at(clip(name))
@@ -106,6 +110,7 @@ func (r *route) bindBody(message proto.Message, request *http.Request) error {
 	case err != nil:
 		return errorf(FieldInvalid, "body: %w", err)
 	case len(body) > MaxMessageBytes:
+		drain(request)
 		return errMessageTooLarge()
 	case !r.body && len(body) > 0:
 		return errorf(FieldInvalid, "body: expected none, got %d bytes", len(body))

@@ -57,6 +57,10 @@ func TestRESTErrors(t *testing.T) {
 			want: invalid(`Content-Type: expected application/json, got "application/x-www-form-urlencoded"`)},
 		{name: "a compressed body", method: "POST", path: "/predictions/match", body: good, header: http.Header{"Content-Encoding": {"gzip"}}, status: 400,
 			want: invalid(`Content-Encoding: expected none, got "gzip"`)},
+		{name: "a semicolon for &", method: "GET", path: "/data/matches?competition=D1;page_size=1", status: 400, want: invalid(`query: expected name=value pairs joined by &, got "competition=D1;page_size=1"`)},
+		{name: "a broken escape", method: "GET", path: "/data/matches?competition=%zz", status: 400, want: invalid(`got "competition=%zz"`)},
+		{name: "a stored match and a pairing", method: "GET", path: stored + "?pairing.home_team=Arsenal&pairing.away_team=Chelsea", status: 400,
+			want: invalid("expected one member of the oneof target, got both match_id and pairing", "pairing.away_team")},
 		{name: "a broken path", method: "GET", path: "/data/matches/%FF", status: 400, want: invalid("match_id", "match_id")},
 	}
 	for _, test := range tests {

@@ -5,7 +5,9 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -196,6 +198,28 @@ func TestBrokenFrames(t *testing.T) {
 	for _, c := range predictors(t, s) {
 		if _, st := c.call(context.Background(), pairing("Arsenal", "Chelsea")); st != nil {
 			t.Errorf("%s: afterwards: %s", c.name, st)
+		}
+	}
+}
+
+// Who sends all before reading anything gets the answer, too, not a reset connection.
+func TestMessageTooLargeIsAnsweredToWhoSendsFirst(t *testing.T) {
+	s := newWorld().serve(t, ServerOptions{})
+	body := bytes.Repeat([]byte("x"), 3*MaxMessageBytes)
+	for _, path := range []string{predictPath, "/predictions/match"} {
+		conn, err := net.Dial("tcp", s.http)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", path, len(body))
+		if _, err := conn.Write(append([]byte(head), body...)); err != nil {
+			t.Errorf("%s: send: %v", path, err)
+			continue
+		}
+		got, err := io.ReadAll(conn)
+		if err != nil || !bytes.HasPrefix(got, []byte("HTTP/1.1 429 ")) || !bytes.Contains(got, []byte("at most 4194304 bytes")) {
+			t.Errorf("%s: got %s %v", path, got, err)
 		}
 	}
 }
