@@ -3,6 +3,7 @@ package serving
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -27,8 +28,8 @@ func (s *Service) GetMatchFeatures(ctx context.Context, request *pb.GetMatchFeat
 	if err := vector[0].Err; err != nil {
 		return nil, ExplainField(err, "match_id")
 	}
-	if want := len(s.schema.Features); len(vector[0].Values) != want {
-		return nil, fmt.Errorf("features of match %q: expected %d values, got %d", match.ID, want, len(vector[0].Values))
+	if err := s.checkVector(&vector[0], match.ID); err != nil {
+		return nil, err
 	}
 	response := &pb.GetMatchFeaturesResponse{
 		MatchId:    match.ID,
@@ -44,4 +45,18 @@ func (s *Service) GetMatchFeatures(ctx context.Context, request *pb.GetMatchFeat
 		response.Features[i] = feature
 	}
 	return response, nil
+}
+
+// checkVector returns an error, which is no caller's fault, where a store does not keep its promise: a
+// model would make a forecast of infinite features, too.
+func (s *Service) checkVector(vector *features.Vector, match string) error {
+	if want := len(s.schema.Features); len(vector.Values) != want {
+		return fmt.Errorf("features of match %q: expected %d values, got %d", match, want, len(vector.Values))
+	}
+	for i, value := range vector.Values {
+		if math.IsNaN(float64(value)) || math.IsInf(float64(value), 0) {
+			return fmt.Errorf("features of match %q: expected a finite %s, got %v", match, s.schema.Features[i].Name, value)
+		}
+	}
+	return nil
 }

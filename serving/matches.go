@@ -17,10 +17,10 @@ func (s *Service) ListMatches(ctx context.Context, request *pb.ListMatchesReques
 	list := listing{"matches", request.Competition, request.TeamId, request.From, request.To, request.Status.String()}
 	query := features.MatchQuery{Competition: request.Competition, TeamID: request.TeamId, Limit: pageSize(request.PageSize)}
 	var err error
-	if query.From, err = parseDate("from", request.From); err != nil {
+	if query.From, err = parseBound("from", request.From); err != nil {
 		return nil, err
 	}
-	if query.To, err = parseDate("to", request.To); err != nil {
+	if query.To, err = parseBound("to", request.To); err != nil {
 		return nil, err
 	}
 	if request.From != "" && request.To != "" && query.From > query.To {
@@ -36,7 +36,7 @@ func (s *Service) ListMatches(ctx context.Context, request *pb.ListMatchesReques
 		return nil, err
 	}
 	if request.TeamId != "" {
-		if _, err := s.matches.Team(ctx, request.TeamId); err != nil {
+		if err := s.checkTeam(ctx, request.TeamId); err != nil {
 			return nil, ExplainField(err, "team_id")
 		}
 	}
@@ -144,6 +144,20 @@ func (s *Service) checkCompetition(ctx context.Context, code string) error {
 	return nil
 }
 
+// checkTeam returns a *features.TeamUnknownError with suggestions for an id that is not known; a team's
+// name is not its id, but suggests it.
+func (s *Service) checkTeam(ctx context.Context, id string) error {
+	_, err := s.matches.Team(ctx, id)
+	if !errors.Is(err, features.ErrTeamUnknown) {
+		return err
+	}
+	meant, err := s.matches.FindTeam(ctx, id, "")
+	if err != nil {
+		return err
+	}
+	return &features.TeamUnknownError{Name: id, Suggestions: []features.Team{meant}}
+}
+
 // match returns a stored match with its teams.
 func (s *Service) match(ctx context.Context, match *features.Match) (*pb.Match, error) {
 	home, err := s.matches.Team(ctx, match.Home)
@@ -213,6 +227,16 @@ func parseDate(field, text string) (features.Date, error) {
 		return 0, errorf(FieldInvalid, "%s: expected a date YYYY-MM-DD, got %q", field, clip(text)).at(field)
 	}
 	return date, nil
+}
+
+// parseBound reads a date that bounds a listing. Date 0, 1970-01-01, leaves a listing open, and no match
+// of ours is older: so such a date is refused, and not taken for none.
+func parseBound(field, text string) (features.Date, error) {
+	date, err := parseDate(field, text)
+	if err == nil && text != "" && date <= 0 {
+		return 0, errorf(FieldInvalid, "%s: expected a date after %s, got %s", field, features.Date(0), date).at(field)
+	}
+	return date, err
 }
 
 // pageError explains a failed listing; a token can hold a key that the store cannot read.

@@ -96,6 +96,8 @@ func TestListMatches(t *testing.T) {
 	}
 	list("/data/matches?from=yesterday", &pb.ListMatchesRequest{From: "yesterday"}, field("from"))
 	list("/data/matches?from=2025-02-02&to=2025-02-01", &pb.ListMatchesRequest{From: "2025-02-02", To: "2025-02-01"}, field("to"))
+	list("/data/matches?to=1970-01-01", &pb.ListMatchesRequest{To: "1970-01-01"}, field("to"))
+	list("/data/matches?from=1872-11-30", &pb.ListMatchesRequest{From: "1872-11-30"}, field("from"))
 	list("/data/matches?pageSize=-1", &pb.ListMatchesRequest{PageSize: -1}, field("page_size"))
 	list("/data/matches?pageSize=1001", &pb.ListMatchesRequest{PageSize: 1001}, field("page_size"))
 	list("/data/matches?status=99", &pb.ListMatchesRequest{Status: 99}, field("status"))
@@ -104,7 +106,9 @@ func TestListMatches(t *testing.T) {
 	list("/data/matches?competition=E9", &pb.ListMatchesRequest{Competition: "E9"},
 		wrong{code: codes.NotFound, reason: "COMPETITION_UNKNOWN", fields: []string{"competition"}})
 	list("/data/matches?teamId=nobody", &pb.ListMatchesRequest{TeamId: "nobody"},
-		wrong{code: codes.NotFound, reason: "TEAM_UNKNOWN", fields: []string{"team_id"}})
+		wrong{code: codes.NotFound, reason: "TEAM_UNKNOWN", fields: []string{"team_id"}, metadata: map[string]string{"suggestions": "eng-arsenal,eng-chelsea"}})
+	list("/data/matches?teamId=Everton", &pb.ListMatchesRequest{TeamId: "Everton"},
+		wrong{code: codes.NotFound, reason: "TEAM_UNKNOWN", fields: []string{"team_id"}, metadata: map[string]string{"team": "Everton", "suggestions": "eng-everton"}})
 }
 
 func TestGetMatchAndFeatures(t *testing.T) {

@@ -2,6 +2,7 @@ package serving
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -186,14 +187,15 @@ func (s *Service) resolvePairing(ctx context.Context, q *question, pairing *pb.P
 }
 
 // findTeam looks for a name in a country first, so that a name that two countries know is the one
-// that is meant, and then everywhere.
+// that is meant, and then everywhere. The error suggests teams of that country, if any are alike.
 func (s *Service) findTeam(ctx context.Context, name, country string) (features.Team, error) {
 	team, err := s.matches.FindTeam(ctx, name, country)
 	if err == nil || country == "" {
 		return team, err
 	}
-	if elsewhere, anyErr := s.matches.FindTeam(ctx, name, ""); anyErr == nil {
-		return elsewhere, nil
+	elsewhere, anyErr := s.matches.FindTeam(ctx, name, "")
+	if unknown, ok := errors.AsType[*features.TeamUnknownError](err); anyErr == nil || ok && len(unknown.Suggestions) == 0 {
+		return elsewhere, anyErr
 	}
 	return team, err
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"math"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
 	pb "footballprediction/api/gen/footballprediction/v1"
@@ -152,5 +154,58 @@ func TestPredictAllocatesLittle(t *testing.T) {
 	// The fake model and stores have their share.
 	if got > 15 {
 		t.Errorf("got %v allocations, want at most 15", got)
+	}
+}
+
+// abroad knows names alike only where no country is asked for.
+type abroad struct{ *world }
+
+func (a abroad) FindTeam(ctx context.Context, name, country string) (features.Team, error) {
+	team, err := a.world.FindTeam(ctx, name, country)
+	if err != nil && country != "" {
+		return team, &features.TeamUnknownError{Name: name}
+	}
+	return team, err
+}
+
+// A name that is like none of its country's is like some elsewhere.
+func TestSuggestionsFromAbroad(t *testing.T) {
+	w := newWorld()
+	s, _ := w.service(t)
+	s.matches = abroad{w}
+	_, err := s.Predict(t.Context(), pairing("Arsenal", "Bayern Munichh"))
+	wrong{code: codes.NotFound, reason: "TEAM_UNKNOWN", fields: []string{"pairing.away_team"},
+		metadata: map[string]string{"suggestions": "eng-arsenal,eng-chelsea"}}.check(t, explain(err).Status())
+}
+
+// A store that gives what is not finite fails, and the model is not asked.
+func TestFeaturesAreFinite(t *testing.T) {
+	for _, value := range []float64{math.Inf(1), math.Inf(-1), math.NaN()} {
+		w := newWorld()
+		w.strengths["eng-arsenal"] = float32(value)
+		s := w.serve(t, ServerOptions{})
+		model := w.versions[DefaultModel]["2"]
+		model.forget()
+		for _, path := range []string{"/predictions/match/E0-20250614-arsenal-chelsea", "/features/match/E0-20250614-arsenal-chelsea"} {
+			_, st := s.rest(t.Context(), t, "GET", path, "", new(pb.PredictResponse))
+			wrong{code: codes.Internal, message: "internal error"}.check(t, st)
+		}
+		if runs := model.runs(); len(runs) > 0 {
+			t.Errorf("%v: the model ran over %v rows", value, runs)
+		}
+		if n := strings.Count(w.logged(), "expected a finite home_strength"); n != 2 {
+			t.Errorf("%v: logged %d times, want 2: %s", value, n, w.logged())
+		}
+	}
+}
+
+// What a rule says of a list is for a person to read.
+func TestListsAreDescribed(t *testing.T) {
+	s, _ := newWorld().service(t)
+	request := pairing("Arsenal", "Chelsea")
+	request.Markets = []pb.Market{pb.Market_MARKET_TOTAL_GOALS, pb.Market_MARKET_TOTAL_GOALS}
+	err := s.rules.check(request)
+	if err == nil || !strings.HasSuffix(err.Error(), ", got [MARKET_TOTAL_GOALS, MARKET_TOTAL_GOALS]") {
+		t.Errorf("got %v", err)
 	}
 }

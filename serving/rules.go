@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"buf.build/go/protovalidate"
 	"google.golang.org/grpc/codes"
@@ -74,9 +76,28 @@ func (r rules) check(message proto.Message) error {
 func describe(violation *protovalidate.Violation) string {
 	text := violation.Proto.GetMessage()
 	if value := violation.FieldValue; value.IsValid() {
+		if list, ok := value.Interface().(protoreflect.List); ok {
+			return text + ", got " + clip(describeList(list, violation.FieldDescriptor))
+		}
 		text += fmt.Sprintf(", got %q", clip(fmt.Sprint(value.Interface())))
 	}
 	return text
+}
+
+// describeList writes the elements of a list as its enum names them, or else says how many there are.
+func describeList(list protoreflect.List, field protoreflect.FieldDescriptor) string {
+	if field == nil || field.Enum() == nil {
+		return strconv.Itoa(list.Len()) + " elements"
+	}
+	names := make([]string, min(list.Len(), 20)) // the rest is clipped
+	for i := range names {
+		number := list.Get(i).Enum()
+		names[i] = strconv.Itoa(int(number))
+		if known := field.Enum().Values().ByNumber(number); known != nil {
+			names[i] = string(known.Name())
+		}
+	}
+	return "[" + strings.Join(names, ", ") + "]"
 }
 
 // clip keeps what a caller sent from filling a message or a log line.

@@ -180,8 +180,8 @@ func (s *Service) enter(w *workspace, q *question) error {
 		}
 		return ExplainField(vector.Err, field)
 	}
-	if want := len(s.schema.Features); len(vector.Values) != want {
-		return fmt.Errorf("features of match %q: expected %d values, got %d", q.match.ID, want, len(vector.Values))
+	if err := s.checkVector(vector, q.match.ID); err != nil {
+		return err
 	}
 	q.row = q.run.add(vector.Values)
 	return nil
