@@ -21,12 +21,13 @@ GOLANGCI := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)
 DATA := ../shared/data/open/pddl
 ODDS := ../shared/data/results
 
-# How long each benchmark runs: a duration, or a count such as 1x.
+# How long each Go benchmark runs: a duration, or a count such as 1x.
 BENCHTIME := 1s
+BENCH := .tmp/bench
 
 .PHONY: help
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## Build, then serve predictions on this machine's loopback
@@ -39,12 +40,28 @@ build: need-go bin/lib/libonnxruntime.so ## Build bin/footballprediction and the
 .PHONY: test
 test: build setup need-chromium need-redis-server ## Run every test: Go with the race detector, Python with a real MLflow, the page in Chromium
 	go test -race -timeout 20m ./...
+	go -C benchmarks/ghz test -race ./...
 	cd serving/web && npm test
 	cd models && .venv/bin/python -m pytest
 
 .PHONY: bench
-bench: need-go need-redis-server bin/lib/libonnxruntime.so ## Run the Go benchmarks (BENCHTIME=1s)
+bench: $(BENCH) need-redis-server ## Measure the server beside a bare echo, under load, and keep the table (10 minutes)
+	$(BENCH)/benchmarks -tools $(BENCH) -results benchmarks/results/load
+
+.PHONY: bench-guard
+bench-guard: $(BENCH) ## Fail if the server has become slower or allocates more (4 minutes)
+	$(BENCH)/benchmarks -tools $(BENCH) -guard -results .tmp/guard
+
+.PHONY: bench-go
+bench-go: need-go need-redis-server bin/lib/libonnxruntime.so ## Run the Go benchmarks (BENCHTIME=1s)
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+# The server, the echo, what loads them and what measures them.
+.PHONY: $(BENCH)
+$(BENCH): build need-h2load
+	go build -trimpath -o $@/benchmarks ./benchmarks
+	go build -trimpath -o $@/echo ./benchmarks/echo/serve
+	go -C benchmarks/ghz build -trimpath -o ../../$@/ghz .
 
 .PHONY: generate
 generate: need-go $(BUF) .tmp/imports $(WEB_PACKAGES) ## Generate api/gen and the page's client from the .proto files; build the page
@@ -58,6 +75,7 @@ lint: need-go need-shellcheck $(BUF) .tmp/imports $(GOLANGCI) $(PYTHON_PACKAGES)
 	$(BUF) lint
 	$(BUF) format --diff --exit-code api
 	$(GOLANGCI) run
+	cd benchmarks/ghz && $(GOLANGCI) run
 	! go list -f '{{if .CgoFiles}}{{.ImportPath}}: cgo stays in inference/onnx{{end}}' ./... | grep -v /inference/onnx:
 	cd models && .venv/bin/ruff check --config pyproject.toml . $(CLIENTS) && .venv/bin/ruff format --check --config pyproject.toml . $(CLIENTS)
 	cd serving/web && npm run check
@@ -79,8 +97,9 @@ clean: ## Remove what was built here (downloads in the user's cache stay)
 .PHONY: setup
 setup: need-go bin/lib/libonnxruntime.so $(BUF) $(PYTHON_PACKAGES) $(CLIENT_PACKAGES) $(WEB_PACKAGES) ## Fetch everything that building and testing need
 	go mod download
+	go -C benchmarks/ghz mod download
 
-.PHONY: need-go need-shellcheck need-chromium need-redis-server
+.PHONY: need-go need-shellcheck need-chromium need-redis-server need-h2load
 need-go:
 	@tools/need.sh go gcc
 need-shellcheck:
@@ -89,6 +108,8 @@ need-chromium:
 	@tools/need.sh chromium
 need-redis-server:
 	@tools/need.sh redis-server
+need-h2load:
+	@tools/need.sh h2load
 
 bin/lib/libonnxruntime.so: tools/onnxruntime.sh
 	@tools/onnxruntime.sh $@ $(CACHE)

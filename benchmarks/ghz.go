@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 )
 
@@ -19,8 +20,8 @@ type latencies struct {
 
 // ghz puts load on a server by the driver in benchmarks/ghz: calls in all, at a rate per second, or
 // as fast as they are answered where rate is 0. seed decides when they arrive.
-func (c *call) ghz(ctx context.Context, driver, address string, rate float64, calls, seed int) (*latencies, error) {
-	command := exec.CommandContext(ctx, driver, "-address", address, "-procedure", c.procedure,
+func (c *call) ghz(ctx context.Context, tools, address string, rate float64, calls, seed int) (*latencies, error) {
+	command := exec.CommandContext(ctx, filepath.Join(tools, "ghz"), "-address", address, "-procedure", c.procedure,
 		"-protoset", c.protosetFile, "-request", c.requestFile,
 		"-rate", strconv.FormatFloat(rate, 'g', -1, 64), "-calls", strconv.Itoa(calls), "-seed", strconv.Itoa(seed))
 	var stderr bytes.Buffer

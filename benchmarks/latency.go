@@ -31,7 +31,7 @@ func (b *bench) latency(ctx context.Context, row latencyRow, c *call) ([]*series
 	}
 	err = rounds(b.least, b.most, func(round int) error {
 		ours, theirs, err := inTurn(round, b.server, echo, func(p *process) (*latencies, error) {
-			return c.ghz(ctx, b.ghz, p.grpc, row.rate, calls, round)
+			return c.ghz(ctx, b.tools, p.grpc, row.rate, calls, round)
 		})
 		if err != nil {
 			return err
@@ -55,7 +55,7 @@ func (b *bench) halfOfSaturation(ctx context.Context, name string, c *call) ([]*
 	defer echo.stop()
 	var most []float64
 	for round := range 5 {
-		l, err := c.ghz(ctx, b.ghz, b.server.grpc, 0, 10_000, round)
+		l, err := c.ghz(ctx, b.tools, b.server.grpc, 0, 10_000, round)
 		if err != nil {
 			return nil, err
 		}
@@ -65,7 +65,7 @@ func (b *bench) halfOfSaturation(ctx context.Context, name string, c *call) ([]*
 	s := &series{Name: fmt.Sprintf("%s, half of saturation (%.0f/s): p99", name, rate), Unit: "ms", Is: "of the echo's", Goal: atMost(1.5)}
 	err = rounds(b.least, b.most, func(round int) error {
 		ours, theirs, err := inTurn(round, b.server, echo, func(p *process) (*latencies, error) {
-			return c.ghz(ctx, b.ghz, p.grpc, rate, int(2*rate), round)
+			return c.ghz(ctx, b.tools, p.grpc, rate, int(2*rate), round)
 		})
 		if err != nil {
 			return err

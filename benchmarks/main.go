@@ -16,11 +16,10 @@ import (
 
 // options of a measurement.
 type options struct {
-	root      string
-	echo, ghz string
-	guard     bool
-	only      string
-	results   string
+	root, tools string
+	guard       bool
+	only        string
+	results     string
 }
 
 // A bench is what measurements need: the servers, the generators, how long to go on.
@@ -36,8 +35,7 @@ type bench struct {
 func main() {
 	var o options
 	flag.StringVar(&o.root, "root", ".", "folder with bin/footballprediction and models/released")
-	flag.StringVar(&o.echo, "echo", "", "the program of benchmarks/echo")
-	flag.StringVar(&o.ghz, "ghz", "", "the program of benchmarks/ghz")
+	flag.StringVar(&o.tools, "tools", "", "folder with the programs echo and ghz")
 	flag.BoolVar(&o.guard, "guard", false, "measure what the guard watches, and fail where a limit is overstepped")
 	flag.StringVar(&o.only, "only", "", "measure only the scenarios with this in their names")
 	flag.StringVar(&o.results, "results", "", "write <results>.json and <results>.md")
@@ -55,7 +53,7 @@ func main() {
 var errBroken = errors.New("a limit is overstepped")
 
 func run(ctx context.Context, o options) (err error) {
-	for _, path := range []*string{&o.root, &o.echo, &o.ghz} {
+	for _, path := range []*string{&o.root, &o.tools} {
 		if *path, err = filepath.Abs(*path); err != nil {
 			return err
 		}
@@ -68,8 +66,7 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(b.dir) }() // the system clears its temporary folder
-	if b.server, err = start(ctx, b.dir, filepath.Join(o.root, "bin", "footballprediction"), "serve",
-		"--http-address", "127.0.0.1:0", "--grpc-address", "127.0.0.1:0", "--operator-address", "127.0.0.1:0"); err != nil {
+	if b.server, err = b.serve(ctx); err != nil {
 		return err
 	}
 	defer b.server.stop()
@@ -113,23 +110,35 @@ type scenario struct {
 }
 
 func (b *bench) scenarios() []scenario {
-	saturated := func(name string, c *call, l saturationLimits) scenario {
-		return scenario{name + ", saturated", true, func(ctx context.Context) ([]*series, error) { return b.saturate(ctx, name, c, l) }}
-	}
+	const guarded = true
 	all := []scenario{
-		saturated("predict a pairing", b.calls.pairing, pairingLimits),
-		saturated("predict a match", b.calls.match, matchLimits),
+		{"in process", guarded, b.inProcess},
+		{"in memory, on one thread", guarded, b.compute},
+		{"predict a pairing, saturated", guarded, b.saturated("predict a pairing", b.calls.pairing, pairingLimits)},
+		{"predict a match, saturated", !guarded, b.saturated("predict a match", b.calls.match, matchLimits)},
+		{"predict a match, features from Redis, saturated", !guarded, b.fromRedis},
 	}
 	for _, row := range latencyRows {
-		all = append(all, scenario{row.name, true, func(ctx context.Context) ([]*series, error) {
+		all = append(all, scenario{row.name, guarded, func(ctx context.Context) ([]*series, error) {
 			return b.latency(ctx, row, row.call(b.calls))
 		}})
 	}
-	return append(all, scenario{"predict a pairing, half of saturation", false, func(ctx context.Context) ([]*series, error) {
+	return append(all, scenario{"predict a pairing, half of saturation", !guarded, func(ctx context.Context) ([]*series, error) {
 		return b.halfOfSaturation(ctx, "predict a pairing", b.calls.pairing)
 	}})
 }
 
-func (b *bench) startEcho(ctx context.Context, c *call) (*process, error) {
-	return start(ctx, b.dir, b.echo, "-procedure", c.procedure, "-answer", c.answerFile)
+func (b *bench) saturated(name string, c *call, l saturationLimits) func(context.Context) ([]*series, error) {
+	return func(ctx context.Context) ([]*series, error) { return b.saturate(ctx, b.server, name, c, l) }
+}
+
+// fromRedis saturates a server of its own.
+func (b *bench) fromRedis(ctx context.Context) ([]*series, error) {
+	server, redis, err := b.serveFromRedis(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer redis.stop()
+	defer server.stop()
+	return b.saturate(ctx, server, "predict a match, features from Redis", b.calls.match, redisLimits)
 }

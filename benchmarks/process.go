@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -21,51 +22,57 @@ const (
 	stopTimeout  = 30 * time.Second
 )
 
-// A process is a running server: ours or the echo.
+// A process is a running server: ours, the echo or Redis.
 type process struct {
-	grpc, operator string // addresses
+	grpc, operator string // addresses, of ours and the echo
 	command        *exec.Cmd
 	ended          chan struct{}
 }
 
-var servingLine = regexp.MustCompile(`msg=serving .*grpc=(\S+) operators=(\S+)`)
+// What servers say once they serve.
+var (
+	servingLine = regexp.MustCompile(`msg=serving .*grpc=(\S+) operators=(\S+)`)
+	redisLine   = regexp.MustCompile(`Ready to accept connections`)
+)
 
-// start starts a server that says on standard error where it serves, and waits until it has.
-func start(ctx context.Context, home, program string, args ...string) (*process, error) {
+// start starts a server in a folder of its own and waits until it says that it serves.
+func start(ctx context.Context, home string, environment []string, ready *regexp.Regexp, program string, args ...string) (*process, error) {
 	p := &process{command: exec.CommandContext(ctx, program, args...), ended: make(chan struct{})}
 	p.command.Dir = home
-	p.command.Env = append(os.Environ(), "HOME="+home)
-	stderr, err := p.command.StderrPipe()
+	p.command.Env = append(append(os.Environ(), "HOME="+home), environment...)
+	output, err := p.command.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
+	p.command.Stderr = p.command.Stdout
 	if err := p.command.Start(); err != nil {
 		return nil, err
 	}
-	serving := make(chan []string, 1)
-	var said strings.Builder
+	serving, said := make(chan []string, 1), new(bytes.Buffer)
 	go func() {
 		defer close(p.ended)
-		lines := bufio.NewScanner(stderr)
+		lines := bufio.NewScanner(output)
 		for lines.Scan() {
-			if found := servingLine.FindStringSubmatch(lines.Text()); found != nil {
+			if found := ready.FindStringSubmatch(lines.Text()); found != nil {
 				serving <- found[1:]
 				break
 			}
-			said.WriteString(lines.Text() + "\n")
+			fmt.Fprintln(said, lines.Text())
 		}
-		_, _ = io.Copy(io.Discard, stderr) // so that the server can go on to log
+		_, _ = io.Copy(io.Discard, output) // so that the server can go on to log
 		_ = p.command.Wait()               // a server that is stopped has nothing left to tell
 	}()
 	select {
 	case found := <-serving:
-		p.grpc, p.operator = found[0], found[1]
+		if len(found) == 2 {
+			p.grpc, p.operator = found[0], found[1]
+		}
 		return p, nil
 	case <-p.ended:
-		return nil, fmt.Errorf("%s ended before it served:\n%s", program, &said)
+		return nil, fmt.Errorf("%s ended before it served:\n%s", program, said)
 	case <-time.After(startTimeout):
 		p.stop()
-		return nil, fmt.Errorf("%s did not serve within %v:\n%s", program, startTimeout, &said)
+		return nil, fmt.Errorf("%s did not serve within %v:\n%s", program, startTimeout, said)
 	}
 }
 

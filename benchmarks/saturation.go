@@ -7,7 +7,7 @@ import (
 
 // saturation is how a server does that h2load keeps busy all the time.
 type saturation struct {
-	rate, cpu, objects, bytes series
+	rate, cpu, objects, bytes, longer series
 }
 
 // A sample is what one server did in one round.
@@ -16,13 +16,14 @@ type sample struct {
 	cpu     float64 // seconds of CPU per call
 	objects float64 // allocated per call
 	bytes   float64 // allocated per call
+	longer  float64 // bytes by which answers were longer than the one at the beginning
 }
 
 // saturationCalls are the calls of a round to one server: about a second's.
 const saturationCalls = 30_000
 
 // saturate sends both servers the call in turn, round by round, the one and the other first.
-func (b *bench) saturate(ctx context.Context, name string, c *call, l saturationLimits) ([]*series, error) {
+func (b *bench) saturate(ctx context.Context, server *process, name string, c *call, l saturationLimits) ([]*series, error) {
 	echo, err := b.startEcho(ctx, c)
 	if err != nil {
 		return nil, err
@@ -33,14 +34,16 @@ func (b *bench) saturate(ctx context.Context, name string, c *call, l saturation
 		cpu:     series{Name: name + ", saturated: CPU per call", Unit: "µs", Is: "of the echo's", Guard: l.cpu},
 		objects: series{Name: name + ", saturated: allocations per call", Unit: "", Is: "more than the echo's", Guard: l.objects},
 		bytes:   series{Name: name + ", saturated: memory allocated per call", Unit: "B", Is: "more than the echo's", Guard: l.bytes},
+		// A degraded answer says so, and takes another way than the one to be measured.
+		longer: series{Name: name + ", saturated: degraded", Is: "bytes longer than undisturbed", Goal: atMost(answerSlack), Guard: atMost(answerSlack)},
 	}
-	for _, p := range []*process{b.server, echo} { // connections, pools, the first collections
+	for _, p := range []*process{server, echo} { // connections, pools, the first collections
 		if _, err := c.saturate(ctx, p.grpc, saturationCalls/3); err != nil {
 			return nil, err
 		}
 	}
 	err = rounds(b.least, b.most, func(round int) error {
-		ours, echo, err := inTurn(round, b.server, echo, func(p *process) (sample, error) { return p.saturated(ctx, c) })
+		ours, echo, err := inTurn(round, server, echo, func(p *process) (sample, error) { return p.saturated(ctx, c) })
 		if err != nil {
 			return err
 		}
@@ -48,12 +51,15 @@ func (b *bench) saturate(ctx context.Context, name string, c *call, l saturation
 		s.cpu.relative(1e6*ours.cpu, 1e6*echo.cpu)
 		s.objects.add(ours.objects, echo.objects, ours.objects-echo.objects)
 		s.bytes.add(ours.bytes, echo.bytes, ours.bytes-echo.bytes)
+		s.longer.Judged = append(s.longer.Judged, ours.longer)
 		return nil
 	}, s.all()...)
 	return s.all(), err
 }
 
-func (s *saturation) all() []*series { return []*series{&s.rate, &s.cpu, &s.objects, &s.bytes} }
+func (s *saturation) all() []*series {
+	return []*series{&s.rate, &s.cpu, &s.objects, &s.bytes, &s.longer}
+}
 
 // saturated is one round of one server.
 func (p *process) saturated(ctx context.Context, c *call) (s sample, err error) {
@@ -65,7 +71,7 @@ func (p *process) saturated(ctx context.Context, c *call) (s sample, err error) 
 	if err != nil {
 		return s, err
 	}
-	seconds, err := c.saturate(ctx, p.grpc, saturationCalls)
+	r, err := c.saturate(ctx, p.grpc, saturationCalls)
 	if err != nil {
 		return s, err
 	}
@@ -78,10 +84,11 @@ func (p *process) saturated(ctx context.Context, c *call) (s sample, err error) 
 		return s, err
 	}
 	return sample{
-		rate:    saturationCalls / seconds,
+		rate:    saturationCalls / r.seconds,
 		cpu:     (cpuAfter - cpuBefore).Seconds() / saturationCalls,
 		objects: float64(memoryAfter.objects-memoryBefore.objects) / saturationCalls,
 		bytes:   float64(memoryAfter.bytes-memoryBefore.bytes) / saturationCalls,
+		longer:  r.bytes - float64(len(c.answer)),
 	}, nil
 }
 

@@ -30,6 +30,7 @@ check() {
 package() {
 	case $1 in
 	gcc) echo gcc libc6-dev ;;
+	h2load) echo nghttp2-client ;;
 	node | node20) echo nodejs ;;
 	python3) echo python3 python3-venv ;;
 	*) echo "$1" ;;
