@@ -800,7 +800,7 @@ func (x *GetMatchResponse) GetMatch() *Match {
 // ListTeamsRequest selects teams; an empty field selects all.
 type ListTeamsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Teams last seen in this league, by football-data code.
+	// Clubs of this league's latest season, by football-data code.
 	Competition string `protobuf:"bytes,1,opt,name=competition,proto3" json:"competition,omitempty"`
 	// Part of a name or alias; case, accents and punctuation do not count.
 	Query string `protobuf:"bytes,2,opt,name=query,proto3" json:"query,omitempty"`

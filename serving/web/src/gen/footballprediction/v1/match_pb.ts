@@ -434,7 +434,7 @@ export const GetMatchResponseSchema: GenMessage<GetMatchResponse> = /*@__PURE__*
  */
 export type ListTeamsRequest = Message<"footballprediction.v1.ListTeamsRequest"> & {
   /**
-   * Teams last seen in this league, by football-data code.
+   * Clubs of this league's latest season, by football-data code.
    *
    * @generated from field: string competition = 1;
    */
