@@ -159,7 +159,8 @@ func (r *Registry) fail(ctx context.Context, v *versionRecord, files string, err
 // block for good, and a model's own files may name others of the folder.
 func fingerprint(dir string) (string, error) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%q\n", dir)            // no folder, not even an empty one, has an empty fingerprint
+	fmt.Fprintf(&b, "%q\n", dir) // no folder, not even an empty one, has an empty fingerprint
+
 	root, err := filepath.EvalSymlinks(dir) // WalkDir does not enter a link
 	if err != nil {
 		return "", err

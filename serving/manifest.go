@@ -59,12 +59,26 @@ func AdmitMatchModel(schema features.Schema) func(name, version, dir string, mod
 		if err := checkSignature(model, int64(len(schema.Features))); err != nil {
 			return nil, err
 		}
-		// The Registry has checked the golden rows, if there are any; a match model is not served unchecked.
-		if _, err := os.Stat(filepath.Join(dir, "golden.json")); err != nil {
+		if err := checkGoldenOutputs(dir, model.Outputs()); err != nil {
 			return nil, fmt.Errorf("golden.json: %w", err)
 		}
 		return manifest, nil
 	}
+}
+
+// checkGoldenOutputs tells whether there are golden rows, and for all outputs. The Registry has checked
+// those that there are; no output of a match model is served unchecked.
+func checkGoldenOutputs(dir string, outputs []inference.TensorSpec) error {
+	golden, err := inference.ReadGolden(dir)
+	if err != nil {
+		return err
+	}
+	for i, spec := range outputs {
+		if inference.Find(golden.Outputs, spec.Name, i) == nil {
+			return fmt.Errorf("outputs: expected values of %s, which the model gives, got none", spec.Name)
+		}
+	}
+	return nil
 }
 
 func readManifest(path string) (*Manifest, error) {
@@ -80,11 +94,18 @@ func readManifest(path string) (*Manifest, error) {
 	if len(text) > maxManifestBytes {
 		return nil, fmt.Errorf("expected at most %d bytes, got more", maxManifestBytes)
 	}
-	var manifest Manifest
-	if err := json.Unmarshal(text, &manifest); err != nil {
+	var manifest struct {
+		Manifest
+		Rho *float64 `json:"rho"` // 0 is a value, which none must not be taken for
+	}
+	if err := json.Unmarshal(text, &manifest); err != nil { // which refuses numbers that are not finite
 		return nil, err
 	}
-	return &manifest, nil
+	if manifest.Rho == nil {
+		return nil, errors.New("rho: expected a number, got none")
+	}
+	manifest.Manifest.Rho = *manifest.Rho
+	return &manifest.Manifest, nil
 }
 
 func (m *Manifest) check(schema features.Schema) error {

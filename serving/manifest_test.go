@@ -1,12 +1,14 @@
 package serving
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"footballprediction/inference"
@@ -18,6 +20,7 @@ func TestAdmitMatchModel(t *testing.T) {
 		name     string
 		model    string // name
 		manifest string
+		golden   string // empty: as it should be
 		change   func(*fakeModel)
 		want     string // part of the error; empty: admitted
 	}{
@@ -25,7 +28,11 @@ func TestAdmitMatchModel(t *testing.T) {
 		{name: "match model by another name", model: "challenger", manifest: good},
 		{name: "another model", model: "iris"},
 		{name: "match model without manifest", model: DefaultModel, want: "manifest.json: open"},
-		{name: "no golden rows", model: DefaultModel, manifest: good, want: "golden.json: stat"},
+		{name: "no golden rows", model: DefaultModel, manifest: good, want: "golden.json: open"},
+		{name: "golden rows for one output", model: DefaultModel, manifest: good, golden: strings.Split(golden, `,
+	{"name":"expected_goals"`)[0] + "]}", want: "golden.json: outputs: expected values of expected_goals, which the model gives, got none"},
+		{name: "golden rows within anything", model: DefaultModel, manifest: good, golden: strings.Replace(golden, "1e-5", "1e9", 1),
+			want: "golden.json: read golden.json: tolerance: expected at most 0.01, got 1e+09"},
 		{name: "no JSON", model: "challenger", manifest: "{", want: "manifest.json: unexpected end of JSON"},
 		{name: "another schema", model: DefaultModel, manifest: manifest("1234"), want: `feature_schema_hash: expected ` + testSchema.Hash + `, got "1234"`},
 		{name: "permuted features", model: DefaultModel, manifest: strings.Replace(good, `["home_strength","away_strength"]`, `["away_strength","home_strength"]`, 1),
@@ -33,6 +40,10 @@ func TestAdmitMatchModel(t *testing.T) {
 		{name: "a feature less", model: DefaultModel, manifest: strings.Replace(good, `,"away_strength"`, ``, 1), want: "features: expected 2, got 1"},
 		{name: "no cut-off", model: DefaultModel, manifest: strings.Replace(good, "data_cutoff", "cutoff", 1), want: "data_cutoff: expected a date"},
 		{name: "cut-off is no date", model: DefaultModel, manifest: strings.Replace(good, `"2025-05-25"`, `"May"`, 1), want: "May"},
+		{name: "no rho", model: DefaultModel, manifest: strings.Replace(good, `"rho":-0.05,`, ``, 1), want: "manifest.json: rho: expected a number, got none"},
+		{name: "rho is null", model: DefaultModel, manifest: strings.Replace(good, "-0.05", "null", 1), want: "manifest.json: rho: expected a number, got none"},
+		{name: "rho is not finite", model: DefaultModel, manifest: strings.Replace(good, "-0.05", "1e999", 1), want: "manifest.json: json: cannot unmarshal number 1e999"},
+		{name: "rho is text", model: DefaultModel, manifest: strings.Replace(good, "-0.05", `"-0.05"`, 1), want: "manifest.json: json: cannot unmarshal string"},
 		{name: "too long", model: DefaultModel, manifest: good + strings.Repeat(" ", maxManifestBytes), want: "expected at most"},
 		{name: "another input", model: DefaultModel, manifest: good, change: func(m *fakeModel) { m.inputs[0].Name = "x" },
 			want: "input: expected features FP32 [-1,2], got [x FP32 [-1,2]]"},
@@ -48,7 +59,7 @@ func TestAdmitMatchModel(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
 			if test.name != "no golden rows" {
-				if err := os.WriteFile(filepath.Join(dir, "golden.json"), []byte(golden), 0o600); err != nil {
+				if err := os.WriteFile(filepath.Join(dir, "golden.json"), []byte(cmp.Or(test.golden, golden)), 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -76,6 +87,19 @@ func TestAdmitMatchModel(t *testing.T) {
 				t.Errorf("got metadata %v", metadata)
 			}
 		})
+	}
+}
+
+// To read a pipe would wait for its writer, for good.
+func TestAdmitManifestInAPipe(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "manifest.json")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := AdmitMatchModel(testSchema)("iris", "1", dir, matchModel())
+	if want := "manifest.json: open " + path + ": expected a regular file, got a named pipe"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"footballprediction/inference/onnx/onnxtest"
@@ -97,7 +98,15 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	outside := filepath.Join(filepath.Dir(refused("escaping")), "escaping")
 
+	piped := t.TempDir()
+	for _, name := range []string{"MLmodel", "model.onnx"} {
+		if err := syscall.Mkfifo(filepath.Join(piped, name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+
 	tests := []struct{ name, dir, text string }{
+		{"MLmodel is a pipe", piped, "open MLmodel: expected a regular file, got a named pipe"},
 		{"no folder", filepath.Join(t.TempDir(), "none"), "no such file"},
 		{"no model file", t.TempDir(), "model.onnx"},
 		{"empty file", broken(nil), ""},
