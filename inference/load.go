@@ -100,13 +100,14 @@ func (r *Registry) serve(ctx context.Context, v *versionRecord, m *batched, meta
 	v.state, v.reason, v.files, v.loadedAt, v.live = Available, "", "", now, live
 	v.inputs, v.outputs, v.metadata = m.Inputs(), m.Outputs(), metadata
 	v.open++
-	r.publish()
+	swaps := r.publish()
 	serving := r.models[v.model].labels[""]
 	r.mu.Unlock()
 	if replaced != nil {
 		replaced.release()
 	}
 	r.log(v).InfoContext(ctx, "model version available", slog.String("serving", serving))
+	r.announce(ctx, swaps)
 }
 
 func (r *Registry) log(v *versionRecord) *slog.Logger {
@@ -146,11 +147,12 @@ func (r *Registry) fail(ctx context.Context, v *versionRecord, files string, err
 	}
 	again := v.state == Failed && v.reason == reason
 	v.state, v.reason, v.files = Failed, reason, files
-	r.publish()
+	swaps := r.publish()
 	r.mu.Unlock()
 	if !again {
 		r.log(v).ErrorContext(ctx, "model version failed, what serves goes on", slog.Any("error", err))
 	}
+	r.announce(ctx, swaps)
 	return nil
 }
 

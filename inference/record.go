@@ -67,7 +67,9 @@ func CompareVersions(a, b string) int {
 func (r *Registry) adopt(ctx context.Context, wishes []Aspired) []*versionRecord {
 	now := r.options.Now()
 	var partial []Aspired // newly so
+	var swaps []swap
 	defer func() {
+		r.announce(ctx, swaps)
 		for _, wish := range partial {
 			r.options.Logger.ErrorContext(ctx, "model is followed only in part",
 				slog.String("model", wish.Name), slog.Any("error", wish.Err))
@@ -102,7 +104,7 @@ func (r *Registry) adopt(ctx context.Context, wishes []Aspired) []*versionRecord
 			delete(r.models, name)
 		}
 	}
-	r.publish()
+	swaps = r.publish()
 	return r.unloaded()
 }
 

@@ -192,9 +192,10 @@ func (r *Registry) Close(ctx context.Context) error {
 	for _, m := range r.models {
 		m.dismiss()
 	}
-	r.publish()
+	swaps := r.publish()
 	r.mu.Unlock()
 	r.unlock()
+	r.announce(ctx, swaps)
 
 	done := make(chan struct{})
 	go func() {

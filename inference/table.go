@@ -1,7 +1,9 @@
 package inference
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -29,13 +31,28 @@ func (t *table) find(name, version string) *version {
 	return m.versions[version]
 }
 
+// swap is a change of the version that serves; "" is none.
+type swap struct{ model, from, to string }
+
+// announce logs what publish returned. Requires r.mu not be held: a log may be slow.
+func (r *Registry) announce(ctx context.Context, swaps []swap) {
+	for _, s := range swaps {
+		r.options.Logger.InfoContext(ctx, "serving version changed",
+			slog.String("model", s.model), slog.String("from", s.from), slog.String("to", s.to))
+	}
+}
+
 // publish puts what is loaded and wanted into the table, and gives up what is neither wanted nor
-// named by a label. Requires r.mu be held.
-func (r *Registry) publish() {
+// named by a label. It returns what serves from now on, where that is another. Requires r.mu be held.
+func (r *Registry) publish() (swaps []swap) {
 	t := &table{models: map[string]*tableModel{}}
 	var unwanted []*version
 	for name, m := range r.models {
+		from := m.labels[""]
 		m.relabel()
+		if to := m.labels[""]; to != from {
+			swaps = append(swaps, swap{name, from, to})
+		}
 		kept := &tableModel{versions: map[string]*version{}}
 		for _, v := range m.versions {
 			switch {
@@ -60,6 +77,7 @@ func (r *Registry) publish() {
 	for _, v := range unwanted {
 		v.release()
 	}
+	return swaps
 }
 
 // refuse says why find found nothing, or returns nil if by now there is something.

@@ -1,11 +1,13 @@
 package inference
 
 import (
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 )
 
 func TestAcquire(t *testing.T) {
@@ -40,6 +42,47 @@ func TestAcquire(t *testing.T) {
 	if got, want := strings.Join(s.opened, " "), "a/2 b/3 a/10 a/1"; got != want {
 		t.Errorf("opened %s, want those that serve first, then the highest: %s", got, want)
 	}
+}
+
+// Each change of the version that serves is logged, whatever brought it about.
+func TestServingVersionChangedIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.put(t, "m", "1", "good")
+		s.put(t, "m", "2", "good")
+		var log strings.Builder
+		r := newRegistry(t, s, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		aliases := filepath.Join(s.dir, "m", "aliases.json")
+		for _, step := range []struct {
+			name   string
+			change func()
+			want   string
+		}{
+			{"first", func() {}, "from= to=2"},
+			{"nothing", func() {}, ""},
+			{"alias", func() { writeFile(t, aliases, `{"champion": "1"}`) }, "from=2 to=1"},
+			{"another alias", func() { writeFile(t, aliases, `{"champion": "1", "challenger": "2"}`) }, ""},
+			{"new version beside the alias", func() { s.put(t, "m", "3", "good") }, ""},
+			{"no alias", func() { writeFile(t, aliases, `{}`) }, "from=1 to=3"},
+			{"new version", func() { s.put(t, "m", "4", "good") }, "from=3 to=4"},
+			{"bad version", func() { s.put(t, "m", "5", "bad") }, ""},
+			{"no version", func() { s.wishes = []Aspired{} }, "from=4 to="},
+		} {
+			log.Reset()
+			step.change()
+			poll(t, r)
+			synctest.Wait() // for what logs that it was closed
+			var got []string
+			for line := range strings.Lines(log.String()) {
+				if _, change, ok := strings.Cut(line, `level=INFO msg="serving version changed" model=m `); ok {
+					got = append(got, strings.NewReplacer(`""`, "", "\n", "").Replace(change))
+				}
+			}
+			if strings.Join(got, "; ") != step.want {
+				t.Errorf("%s: got %v, want %s", step.name, got, step.want)
+			}
+		}
+	})
 }
 
 // A handle's version answers as itself, however often versions are swapped under its callers.
