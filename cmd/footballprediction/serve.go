@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -97,13 +96,7 @@ func serve(ctx context.Context, config Config, logger *slog.Logger) (err error) 
 		Page:       page, Metrics: measured.metrics,
 	}).Run(ctx, listeners)
 	stop()
-	select {
-	case runErr := <-ended:
-		err = e.close(errors.Join(err, runErr))
-	case <-time.After(closeTimeout):
-		// A file system that hangs holds a load up for good; every call has been answered, so go.
-		err = errors.Join(err, fmt.Errorf("a load of models did not end within %s", closeTimeout))
-	}
+	err = e.close(errors.Join(err, <-ended)) // which a load that hangs does not hold up for good
 	logger.InfoContext(ctx, "stopped")
 	return err
 }
