@@ -30,9 +30,7 @@ func (b *bench) latency(ctx context.Context, row latencyRow, c *call) ([]*series
 		all = append(all, p.series)
 	}
 	err = rounds(b.least, b.most, func(round int) error {
-		ours, theirs, err := inTurn(round, b.server, echo, func(p *process) (*latencies, error) {
-			return c.ghz(ctx, b.tools, p.grpc, row.rate, calls, round)
-		})
+		ours, theirs, err := c.openLoop(ctx, b.tools, b.server, echo, row.rate, calls, round)
 		if err != nil {
 			return err
 		}
@@ -55,18 +53,16 @@ func (b *bench) halfOfSaturation(ctx context.Context, name string, c *call) ([]*
 	defer echo.stop()
 	var most []float64
 	for round := range 5 {
-		l, err := c.ghz(ctx, b.tools, b.server.grpc, 0, 10_000, round)
+		answered, err := c.ghz(ctx, b.tools, b.server.grpc, 0, 10_000, round)
 		if err != nil {
 			return nil, err
 		}
-		most = append(most, l.Rate)
+		most = append(most, answered[0].Rate)
 	}
 	rate := median(most) / 2
 	s := &series{Name: fmt.Sprintf("%s, half of saturation (%.0f/s): p99", name, rate), Unit: "ms", Is: "of the echo's", Goal: atMost(1.5)}
 	err = rounds(b.least, b.most, func(round int) error {
-		ours, theirs, err := inTurn(round, b.server, echo, func(p *process) (*latencies, error) {
-			return c.ghz(ctx, b.tools, p.grpc, rate, int(2*rate), round)
-		})
+		ours, theirs, err := c.openLoop(ctx, b.tools, b.server, echo, rate, int(2*rate), round)
 		if err != nil {
 			return err
 		}

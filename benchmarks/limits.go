@@ -28,8 +28,8 @@ var latencyRows = []latencyRow{
 //
 // From run to run, on an idle machine as beside two busy compilers, the median of the CPU ratio moved
 // by 2% (of the batch by 4%) around the figures in the comments, while the CPU per call itself moved
-// by half. The limits are a tenth above: five times that noise away for a clean tree, and as far
-// below a tree whose requests cost a fifth more. What is allocated hardly moves at all; half an
+// by half. The limits are a tenth above: five times that noise away from a clean tree, and as far from
+// one whose requests cost a fifth more. What is allocated hardly moves at all; half an
 // allocation and 1 KiB are left, for the batch 5 and 3 KiB.
 var computeLimits = []computeLimit{
 	{"predict a pairing", func(c *calls) *call { return c.pairing }, atMost(3.20), atMost(6.5), atMost(1512 + 1024)}, // 2.91

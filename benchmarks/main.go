@@ -50,7 +50,7 @@ func main() {
 }
 
 // errBroken is the guard's.
-var errBroken = errors.New("a limit is overstepped")
+var errBroken = errors.New("overstepped")
 
 func run(ctx context.Context, o options) (err error) {
 	for _, path := range []*string{&o.root, &o.tools} {
@@ -92,8 +92,11 @@ func run(ctx context.Context, o options) (err error) {
 		}
 	}
 	for _, s := range b.all {
-		if s.broken() {
+		switch {
+		case s.broken():
 			err = errors.Join(err, fmt.Errorf("%w: %s", errBroken, s.line()))
+		case o.guard && !s.settled():
+			fmt.Println("too noisy a machine to tell:", s.line())
 		}
 	}
 	if o.guard {

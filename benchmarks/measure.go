@@ -61,8 +61,15 @@ func (s *series) settled() bool {
 	return s.Guard.allows(low) == s.Guard.allows(high)
 }
 
-// broken says whether the guard is overstepped: by the median of all rounds.
-func (s *series) broken() bool { return s.Guard != nil && !s.Guard.allows(median(s.Judged)) }
+// broken says whether the guard is overstepped beyond doubt: nothing in the median's interval keeps
+// to it.
+func (s *series) broken() bool {
+	if s.Guard == nil {
+		return false
+	}
+	low, high := interval(s.Judged)
+	return !s.Guard.allows(low) && !s.Guard.allows(high)
+}
 
 func median(values []float64) float64 {
 	if len(values) == 0 {
@@ -96,9 +103,9 @@ func interval(values []float64) (low, high float64) {
 }
 
 // rounds measures until every series is settled: at least so many rounds and at most so many. All of
-// them count: a round is never thrown away, repeated in the hope of a better one or judged by itself.
-// More rounds are added where the verdict is in doubt, whichever way it leans, so they cannot turn a
-// regression into a pass; they make it surer.
+// them count: none is thrown away, repeated in the hope of a better one, or judged by itself. Rounds
+// are added where the verdict is in doubt, whichever way it leans, so that they cannot turn a
+// regression into a pass; they narrow the interval around it.
 func rounds(least, most int, measure func(round int) error, all ...*series) error {
 	for round := range most {
 		if err := measure(round); err != nil {

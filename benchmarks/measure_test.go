@@ -74,15 +74,15 @@ func TestRounds(t *testing.T) {
 	}
 }
 
-// The rounds of the guard tell a regression from noise that is as large: the clean tree never fails,
-// one whose requests cost a fifth more always does, however often the dice are rolled.
+// The gauge of CPU tells a regression from its noise: a clean tree never fails, one whose requests
+// cost a fifth more always does, however often the dice are rolled.
 func TestGuardTellsRegressionFromNoise(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	for regression, want := range map[float64]bool{1: false, 1.2: true} {
 		for try := range 1000 {
 			s := series{Guard: atMost(1.1)}
 			err := rounds(computeRounds, computeRounds, func(int) error {
-				s.Judged = append(s.Judged, regression*math.Exp(.12*random.NormFloat64()))
+				s.Judged = append(s.Judged, regression*math.Exp(.07*random.NormFloat64()))
 				return nil
 			}, &s)
 			if err != nil || s.broken() != want {

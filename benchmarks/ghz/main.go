@@ -1,17 +1,21 @@
-// Command ghz puts load on one unary gRPC procedure by the runner of ghz, and prints what became of
-// the calls as JSON. With a rate, calls arrive as a Poisson process and wait for no answer (open
-// loop); without one, as many callers as are wished each wait for their answer (closed loop).
+// Command ghz puts load on one unary gRPC procedure of one or more servers by the runner of ghz, and
+// prints what became of the calls, by server, as JSON. With a rate, calls arrive as a Poisson process
+// and wait for no answer (open loop); the servers take turns. Without one, as many callers as are
+// wished each wait for their answer (closed loop).
 //
 // It is a module of its own, so that ghz's dependencies decide nothing for the rest.
 package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/bojand/ghz/protodesc"
@@ -25,7 +29,8 @@ const connections = 8
 
 // A load is what to do.
 type load struct {
-	address, procedure, protoset, request string
+	addresses                    []string
+	procedure, protoset, request string
 
 	rate    float64 // calls per second; 0: closed loop
 	callers uint    // of the closed loop
@@ -43,18 +48,19 @@ type result struct {
 
 func main() {
 	var l load
-	flag.StringVar(&l.address, "address", "", "host:port of the server")
+	addresses := flag.String("addresses", "", "host:port of each server, separated by commas")
 	flag.StringVar(&l.procedure, "procedure", "", "package.Service/Method")
 	flag.StringVar(&l.protoset, "protoset", "", "file with the FileDescriptorSet of the procedure")
 	flag.StringVar(&l.request, "request", "", "file with the request message, encoded")
 	flag.Float64Var(&l.rate, "rate", 0, "calls per second, on average; 0 for a closed loop")
 	flag.UintVar(&l.callers, "callers", 64, "callers of a closed loop")
-	flag.Uint64Var(&l.calls, "calls", 1000, "calls in all")
+	flag.Uint64Var(&l.calls, "calls", 1000, "calls to each server in all")
 	flag.Uint64Var(&l.seed, "seed", 1, "of the arrivals")
 	flag.Parse()
-	r, err := l.run()
+	l.addresses = strings.Split(*addresses, ",")
+	results, err := l.run()
 	if err == nil {
-		err = json.NewEncoder(os.Stdout).Encode(r)
+		err = json.NewEncoder(os.Stdout).Encode(results)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "ghz:", err)
@@ -62,7 +68,8 @@ func main() {
 	}
 }
 
-func (l *load) run() (*result, error) {
+// run puts the load on all servers.
+func (l *load) run() ([]*result, error) {
 	method, err := protodesc.GetMethodDescFromProtoSet(l.procedure, l.protoset)
 	if err != nil {
 		return nil, err
@@ -75,12 +82,28 @@ func (l *load) run() (*result, error) {
 	if err := request.Unmarshal(encoded); err != nil {
 		return nil, fmt.Errorf("request %q: %w", l.request, err)
 	}
+	results, errs := make([]*result, len(l.addresses)), make([]error, len(l.addresses))
+	start := time.Now().Add(slice) // once all are connected
+	var all sync.WaitGroup
+	for turn, address := range l.addresses {
+		all.Go(func() {
+			report, err := runner.Run(l.procedure, address, l.options(request, start, turn)...)
+			if errs[turn] = err; err == nil {
+				results[turn] = summarise(report)
+			}
+		})
+	}
+	all.Wait()
+	return results, errors.Join(errs...)
+}
+
+// options are how ghz calls the server whose turn it is.
+func (l *load) options(request *dynamic.Message, start time.Time, turn int) []runner.Option {
 	requests, header := []*dynamic.Message{request}, &metadata.MD{}
 	options := []runner.Option{
 		runner.WithInsecure(true),
 		runner.WithProtoset(l.protoset),
 		runner.WithConnections(connections),
-		runner.WithConcurrency(connections),
 		runner.WithTotalRequests(uint(l.calls)),
 		runner.WithSkipFirst(uint(l.calls / 10)),
 		runner.WithTimeout(10 * time.Second),
@@ -88,17 +111,12 @@ func (l *load) run() (*result, error) {
 		runner.WithDataProvider(func(*runner.CallData) ([]*dynamic.Message, error) { return requests, nil }),
 		runner.WithMetadataProvider(func(*runner.CallData) (*metadata.MD, error) { return header, nil }),
 	}
-	if l.rate > 0 {
-		options = append(options, runner.WithAsync(true),
-			runner.WithPacer(newPoisson(l.rate, l.calls, rand.New(rand.NewPCG(l.seed, 0)))))
-	} else {
-		options = append(options, runner.WithConcurrency(l.callers))
+	if l.rate == 0 {
+		return append(options, runner.WithConcurrency(l.callers))
 	}
-	report, err := runner.Run(l.procedure, l.address, options...)
-	if err != nil {
-		return nil, err
-	}
-	return summarise(report), nil
+	return append(options, runner.WithAsync(true), runner.WithConcurrency(connections), runner.WithPacer(&poisson{
+		rate: l.rate, most: l.calls, random: rand.New(rand.NewPCG(l.seed, uint64(turn))), start: start, turn: turn, partners: len(l.addresses),
+	}))
 }
 
 // summarise keeps of ghz's report what is asked about. Latencies are those of answered calls.

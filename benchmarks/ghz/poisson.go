@@ -6,23 +6,29 @@ import (
 )
 
 // poisson is a ghz load.Pacer whose arrivals are a Poisson process: the gaps between them are
-// exponentially distributed, and when a call is late the next are sent at once until time is caught
-// up with, so that a stall of the server does not lower the load on it.
+// exponentially distributed. A call that is late is sent at once, and the next ones as well until
+// time is caught up with, so that a stall does not lower the load.
+//
+// Several of them share the time: each sends in its own slices and is silent while it is another's
+// turn, so that what disturbs the machine disturbs the calls of all alike.
 type poisson struct {
-	rate   float64 // per second
+	rate   float64 // per second of its own time
 	most   uint64
 	random *rand.Rand
 
+	start          time.Time
+	turn, partners int
+
 	drawn uint64        // arrivals
-	next  time.Duration // of the last one drawn, since the start
+	next  time.Duration // the last one drawn, in its own time
 }
 
-func newPoisson(rate float64, most uint64, random *rand.Rand) *poisson {
-	return &poisson{rate: rate, most: most, random: random}
-}
+// slice is how long each sends in turn: shorter than what disturbs a machine, and far longer than
+// calls take.
+const slice = 200 * time.Millisecond
 
 // Pace implements load.Pacer.
-func (p *poisson) Pace(elapsed time.Duration, hits uint64) (wait time.Duration, stop bool) {
+func (p *poisson) Pace(_ time.Duration, hits uint64) (wait time.Duration, stop bool) {
 	if hits >= p.most {
 		return 0, true
 	}
@@ -30,7 +36,13 @@ func (p *poisson) Pace(elapsed time.Duration, hits uint64) (wait time.Duration, 
 		p.next += time.Duration(p.random.ExpFloat64() / p.rate * float64(time.Second))
 		p.drawn++
 	}
-	return max(0, p.next-elapsed), false
+	return max(0, time.Until(p.start.Add(p.wall(p.next)))), false
+}
+
+// wall is when a time of its own comes by the clock on the wall.
+func (p *poisson) wall(own time.Duration) time.Duration {
+	slices := own / slice
+	return (slices*time.Duration(p.partners)+time.Duration(p.turn))*slice + own%slice
 }
 
 // Rate implements load.Pacer.
