@@ -151,12 +151,12 @@ func opaque(method protoreflect.MethodDescriptor) *descriptorpb.FileDescriptorSe
 	service := method.Parent()
 	message := "." + string(service.ParentFile().Package()) + ".Opaque"
 	return &descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{{
-		Name: proto.String("opaque.proto"), Package: proto.String(string(service.ParentFile().Package())), Syntax: proto.String("proto3"),
-		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("Opaque")}},
+		Name: new("opaque.proto"), Package: new(string(service.ParentFile().Package())), Syntax: new("proto3"),
+		MessageType: []*descriptorpb.DescriptorProto{{Name: new("Opaque")}},
 		Service: []*descriptorpb.ServiceDescriptorProto{{
-			Name: proto.String(string(service.Name())),
+			Name: new(string(service.Name())),
 			Method: []*descriptorpb.MethodDescriptorProto{{
-				Name: proto.String(string(method.Name())), InputType: &message, OutputType: &message,
+				Name: new(string(method.Name())), InputType: &message, OutputType: &message,
 			}},
 		}},
 	}}}
