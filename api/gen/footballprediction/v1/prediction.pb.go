@@ -1444,94 +1444,11 @@ func (x *GetPredictionResponse) GetPrediction() *Prediction {
 	return nil
 }
 
-// SimulateSeasonRequest names a league; it gets its other fields when the simulation is built.
-type SimulateSeasonRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// football-data code: "E0".
-	Competition   string `protobuf:"bytes,1,opt,name=competition,proto3" json:"competition,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *SimulateSeasonRequest) Reset() {
-	*x = SimulateSeasonRequest{}
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[19]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *SimulateSeasonRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*SimulateSeasonRequest) ProtoMessage() {}
-
-func (x *SimulateSeasonRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[19]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use SimulateSeasonRequest.ProtoReflect.Descriptor instead.
-func (*SimulateSeasonRequest) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{19}
-}
-
-func (x *SimulateSeasonRequest) GetCompetition() string {
-	if x != nil {
-		return x.Competition
-	}
-	return ""
-}
-
-// SimulateSeasonResponse is a simulated season; it gets its fields when the simulation is built.
-type SimulateSeasonResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *SimulateSeasonResponse) Reset() {
-	*x = SimulateSeasonResponse{}
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[20]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *SimulateSeasonResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*SimulateSeasonResponse) ProtoMessage() {}
-
-func (x *SimulateSeasonResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[20]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use SimulateSeasonResponse.ProtoReflect.Descriptor instead.
-func (*SimulateSeasonResponse) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{20}
-}
-
 var File_footballprediction_v1_prediction_proto protoreflect.FileDescriptor
 
 const file_footballprediction_v1_prediction_proto_rawDesc = "" +
 	"\n" +
-	"&footballprediction/v1/prediction.proto\x12\x15footballprediction.v1\x1a\x1bbuf/validate/validate.proto\x1a#footballprediction/v1/feature.proto\x1a!footballprediction/v1/match.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xa3\x01\n" +
+	"&footballprediction/v1/prediction.proto\x12\x15footballprediction.v1\x1a\x1bbuf/validate/validate.proto\x1a#footballprediction/v1/feature.proto\x1a!footballprediction/v1/match.proto\x1a\"footballprediction/v1/season.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xa3\x01\n" +
 	"\aPairing\x12)\n" +
 	"\vcompetition\x18\x01 \x01(\tB\a\xbaH\x04r\x02(dR\vcompetition\x12'\n" +
 	"\thome_team\x18\x02 \x01(\tB\n" +
@@ -1625,10 +1542,7 @@ const file_footballprediction_v1_prediction_proto_rawDesc = "" +
 	"\x15GetPredictionResponse\x12A\n" +
 	"\n" +
 	"prediction\x18\x01 \x01(\v2!.footballprediction.v1.PredictionR\n" +
-	"prediction\"B\n" +
-	"\x15SimulateSeasonRequest\x12)\n" +
-	"\vcompetition\x18\x01 \x01(\tB\a\xbaH\x04r\x02(dR\vcompetition\"\x18\n" +
-	"\x16SimulateSeasonResponse*\xdc\x02\n" +
+	"prediction*\xdc\x02\n" +
 	"\x06Market\x12\x16\n" +
 	"\x12MARKET_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13MARKET_MATCH_RESULT\x10\x01\x12\x18\n" +
@@ -1669,7 +1583,7 @@ func file_footballprediction_v1_prediction_proto_rawDescGZIP() []byte {
 }
 
 var file_footballprediction_v1_prediction_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_footballprediction_v1_prediction_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_footballprediction_v1_prediction_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_footballprediction_v1_prediction_proto_goTypes = []any{
 	(Market)(0),                     // 0: footballprediction.v1.Market
 	(PredictionSource)(0),           // 1: footballprediction.v1.PredictionSource
@@ -1692,47 +1606,47 @@ var file_footballprediction_v1_prediction_proto_goTypes = []any{
 	(*ListPredictionsResponse)(nil), // 18: footballprediction.v1.ListPredictionsResponse
 	(*GetPredictionRequest)(nil),    // 19: footballprediction.v1.GetPredictionRequest
 	(*GetPredictionResponse)(nil),   // 20: footballprediction.v1.GetPredictionResponse
-	(*SimulateSeasonRequest)(nil),   // 21: footballprediction.v1.SimulateSeasonRequest
-	(*SimulateSeasonResponse)(nil),  // 22: footballprediction.v1.SimulateSeasonResponse
-	(*Match)(nil),                   // 23: footballprediction.v1.Match
-	(*timestamppb.Timestamp)(nil),   // 24: google.protobuf.Timestamp
-	(FeatureStatus)(0),              // 25: footballprediction.v1.FeatureStatus
-	(*status.Status)(nil),           // 26: google.rpc.Status
+	(*Match)(nil),                   // 21: footballprediction.v1.Match
+	(*timestamppb.Timestamp)(nil),   // 22: google.protobuf.Timestamp
+	(FeatureStatus)(0),              // 23: footballprediction.v1.FeatureStatus
+	(*status.Status)(nil),           // 24: google.rpc.Status
+	(*SimulateSeasonRequest)(nil),   // 25: footballprediction.v1.SimulateSeasonRequest
+	(*SimulateSeasonResponse)(nil),  // 26: footballprediction.v1.SimulateSeasonResponse
 }
 var file_footballprediction_v1_prediction_proto_depIdxs = []int32{
 	2,  // 0: footballprediction.v1.PredictRequest.pairing:type_name -> footballprediction.v1.Pairing
 	0,  // 1: footballprediction.v1.PredictRequest.markets:type_name -> footballprediction.v1.Market
 	3,  // 2: footballprediction.v1.PredictRequest.odds:type_name -> footballprediction.v1.Odds
 	6,  // 3: footballprediction.v1.PredictResponse.prediction:type_name -> footballprediction.v1.Prediction
-	23, // 4: footballprediction.v1.Prediction.match:type_name -> footballprediction.v1.Match
+	21, // 4: footballprediction.v1.Prediction.match:type_name -> footballprediction.v1.Match
 	7,  // 5: footballprediction.v1.Prediction.match_result:type_name -> footballprediction.v1.MatchResult
 	8,  // 6: footballprediction.v1.Prediction.expected_goals:type_name -> footballprediction.v1.ExpectedGoals
 	9,  // 7: footballprediction.v1.Prediction.markets:type_name -> footballprediction.v1.MarketPrediction
 	11, // 8: footballprediction.v1.Prediction.model:type_name -> footballprediction.v1.ModelRef
-	24, // 9: footballprediction.v1.Prediction.features_as_of:type_name -> google.protobuf.Timestamp
-	25, // 10: footballprediction.v1.Prediction.feature_status:type_name -> footballprediction.v1.FeatureStatus
+	22, // 9: footballprediction.v1.Prediction.features_as_of:type_name -> google.protobuf.Timestamp
+	23, // 10: footballprediction.v1.Prediction.feature_status:type_name -> footballprediction.v1.FeatureStatus
 	1,  // 11: footballprediction.v1.Prediction.source:type_name -> footballprediction.v1.PredictionSource
 	12, // 12: footballprediction.v1.Prediction.degradations:type_name -> footballprediction.v1.Degradation
 	13, // 13: footballprediction.v1.Prediction.explanation:type_name -> footballprediction.v1.Explanation
-	24, // 14: footballprediction.v1.Prediction.predicted_at:type_name -> google.protobuf.Timestamp
+	22, // 14: footballprediction.v1.Prediction.predicted_at:type_name -> google.protobuf.Timestamp
 	0,  // 15: footballprediction.v1.MarketPrediction.market:type_name -> footballprediction.v1.Market
 	10, // 16: footballprediction.v1.MarketPrediction.selections:type_name -> footballprediction.v1.Selection
 	4,  // 17: footballprediction.v1.BatchPredictRequest.requests:type_name -> footballprediction.v1.PredictRequest
 	16, // 18: footballprediction.v1.BatchPredictResponse.results:type_name -> footballprediction.v1.BatchPredictResult
 	6,  // 19: footballprediction.v1.BatchPredictResult.prediction:type_name -> footballprediction.v1.Prediction
-	26, // 20: footballprediction.v1.BatchPredictResult.error:type_name -> google.rpc.Status
+	24, // 20: footballprediction.v1.BatchPredictResult.error:type_name -> google.rpc.Status
 	6,  // 21: footballprediction.v1.ListPredictionsResponse.predictions:type_name -> footballprediction.v1.Prediction
 	6,  // 22: footballprediction.v1.GetPredictionResponse.prediction:type_name -> footballprediction.v1.Prediction
 	4,  // 23: footballprediction.v1.PredictionService.Predict:input_type -> footballprediction.v1.PredictRequest
 	14, // 24: footballprediction.v1.PredictionService.BatchPredict:input_type -> footballprediction.v1.BatchPredictRequest
 	17, // 25: footballprediction.v1.PredictionService.ListPredictions:input_type -> footballprediction.v1.ListPredictionsRequest
 	19, // 26: footballprediction.v1.PredictionService.GetPrediction:input_type -> footballprediction.v1.GetPredictionRequest
-	21, // 27: footballprediction.v1.PredictionService.SimulateSeason:input_type -> footballprediction.v1.SimulateSeasonRequest
+	25, // 27: footballprediction.v1.PredictionService.SimulateSeason:input_type -> footballprediction.v1.SimulateSeasonRequest
 	5,  // 28: footballprediction.v1.PredictionService.Predict:output_type -> footballprediction.v1.PredictResponse
 	15, // 29: footballprediction.v1.PredictionService.BatchPredict:output_type -> footballprediction.v1.BatchPredictResponse
 	18, // 30: footballprediction.v1.PredictionService.ListPredictions:output_type -> footballprediction.v1.ListPredictionsResponse
 	20, // 31: footballprediction.v1.PredictionService.GetPrediction:output_type -> footballprediction.v1.GetPredictionResponse
-	22, // 32: footballprediction.v1.PredictionService.SimulateSeason:output_type -> footballprediction.v1.SimulateSeasonResponse
+	26, // 32: footballprediction.v1.PredictionService.SimulateSeason:output_type -> footballprediction.v1.SimulateSeasonResponse
 	28, // [28:33] is the sub-list for method output_type
 	23, // [23:28] is the sub-list for method input_type
 	23, // [23:23] is the sub-list for extension type_name
@@ -1747,6 +1661,7 @@ func file_footballprediction_v1_prediction_proto_init() {
 	}
 	file_footballprediction_v1_feature_proto_init()
 	file_footballprediction_v1_match_proto_init()
+	file_footballprediction_v1_season_proto_init()
 	file_footballprediction_v1_prediction_proto_msgTypes[2].OneofWrappers = []any{
 		(*PredictRequest_MatchId)(nil),
 		(*PredictRequest_Pairing)(nil),
@@ -1762,7 +1677,7 @@ func file_footballprediction_v1_prediction_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_footballprediction_v1_prediction_proto_rawDesc), len(file_footballprediction_v1_prediction_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   21,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
