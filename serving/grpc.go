@@ -42,7 +42,7 @@ func newGRPC(p *policy, procedures []Procedure) *grpc.Server {
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleTimeout, Time: 2 * time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 	)
-	register(server, procedures)
+	register(server, p, procedures)
 	reflection.Register(server)
 	return server
 }

@@ -39,7 +39,7 @@ func (h *health) procedures() []Procedure {
 	return []Procedure{
 		Unary(healthpb.Health_Check_FullMethodName, Anyone, h.check),
 		Unary(healthpb.Health_List_FullMethodName, Anyone, h.list),
-		serverStream(healthpb.Health_Watch_FullMethodName, Anyone, h.watch),
+		ServerStream(healthpb.Health_Watch_FullMethodName, Anyone, h.watch),
 	}
 }
 

@@ -24,7 +24,7 @@ func newHTTP(p *policy, procedures []Procedure, health *health, page http.Handle
 	var services []string
 	for i := range procedures {
 		procedure := &procedures[i]
-		handler := procedure.connect(options...)
+		handler := procedure.connect(p, options...)
 		if procedure.unary != nil {
 			handler = bounded(handler)
 		}

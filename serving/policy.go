@@ -67,20 +67,26 @@ func (p *policy) unary(ctx context.Context, c call, request any, next func(conte
 		return nil, err
 	}
 	if in, ok := request.(*inbound); ok {
-		if in.err != nil {
-			return nil, in.err
-		}
-		request = in.message
-	}
-	if message, ok := request.(proto.Message); ok {
-		if err := p.rules.check(message); err != nil {
+		if request, err = p.received(in); err != nil {
 			return nil, err
 		}
 	}
 	return next(ctx, request)
 }
 
-// stream answers a streaming call. An error returned is an *Error.
+// received unpacks a message that keeps to its rules.
+func (p *policy) received(in *inbound) (proto.Message, error) {
+	if in.err != nil {
+		return nil, in.err
+	}
+	if err := p.rules.check(in.message); err != nil {
+		return nil, err
+	}
+	return in.message, nil
+}
+
+// stream answers a streaming call, whose messages pass through received. An error returned is an
+// *Error.
 func (p *policy) stream(ctx context.Context, c call, next func() error) (err error) {
 	started := p.now()
 	ctx, span := p.telemetry.begin(ctx, &c)

@@ -22,9 +22,9 @@ type Procedure struct {
 	newRequest func() proto.Message
 	answer     func(ctx context.Context, request any) (response any, err error)
 
-	connect func(...connect.HandlerOption) http.Handler
-	unary   *grpc.MethodDesc // set where the RPC is unary
-	stream  *grpc.StreamDesc // set where it streams
+	connect func(*policy, ...connect.HandlerOption) http.Handler
+	unary   *grpc.MethodDesc               // set where the RPC is unary
+	stream  func(*policy) *grpc.StreamDesc // set where it streams
 }
 
 // service and method split the name.
@@ -49,7 +49,7 @@ func Unary[Req, Res any, In pointer[Req], Out pointer[Res]](name string, role Ro
 		}
 		return response, nil
 	}
-	p.connect = func(options ...connect.HandlerOption) http.Handler {
+	p.connect = func(_ *policy, options ...connect.HandlerOption) http.Handler {
 		return connect.NewUnaryHandler(name, func(ctx context.Context, request *connect.Request[inbound]) (*connect.Response[Res], error) {
 			response, err := answer(ctx, (*Req)(request.Msg.message.(In)))
 			if err != nil {
@@ -67,36 +67,6 @@ func Unary[Req, Res any, In pointer[Req], Out pointer[Res]](name string, role Ro
 				return nil, err
 			}
 			return policy(ctx, in, info, p.answer)
-		},
-	}
-	return p
-}
-
-// serverStream makes a Procedure of a function that answers with many messages. The policy looks at
-// the call; its message is validated here.
-func serverStream[Req, Res any, In pointer[Req], Out pointer[Res]](name string, role Role, answer func(ctx context.Context, request *Req, send func(*Res) error) error) Procedure {
-	p := Procedure{name: name, role: role}
-	newRequest := func() proto.Message { return In(new(Req)) }
-	received := func(ctx context.Context, in *inbound, send func(*Res) error) error {
-		if in.err != nil {
-			return in.err
-		}
-		return answer(ctx, (*Req)(in.message.(In)), send)
-	}
-	p.connect = func(options ...connect.HandlerOption) http.Handler {
-		return connect.NewServerStreamHandler(name, func(ctx context.Context, request *connect.Request[inbound], stream *connect.ServerStream[Res]) error {
-			return received(ctx, request.Msg, stream.Send)
-		}, append(options, describeProcedure(name), initialise(newRequest))...)
-	}
-	p.stream = &grpc.StreamDesc{
-		StreamName:    p.method(),
-		ServerStreams: true,
-		Handler: func(_ any, stream grpc.ServerStream) error {
-			in := &inbound{message: newRequest()}
-			if err := stream.RecvMsg(in); err != nil {
-				return err
-			}
-			return received(stream.Context(), in, func(response *Res) error { return stream.SendMsg(response) })
 		},
 	}
 	return p
@@ -132,7 +102,7 @@ func descriptor(name string) protoreflect.MethodDescriptor {
 }
 
 // register mounts procedures on a grpc-go server.
-func register(server *grpc.Server, procedures []Procedure) {
+func register(server *grpc.Server, policy *policy, procedures []Procedure) {
 	services := make(map[string]*grpc.ServiceDesc)
 	for _, p := range procedures {
 		desc := services[p.service()]
@@ -143,7 +113,7 @@ func register(server *grpc.Server, procedures []Procedure) {
 		if p.unary != nil {
 			desc.Methods = append(desc.Methods, *p.unary)
 		} else {
-			desc.Streams = append(desc.Streams, *p.stream)
+			desc.Streams = append(desc.Streams, *p.stream(policy))
 		}
 	}
 	for _, desc := range services {

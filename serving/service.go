@@ -91,7 +91,7 @@ func (s *Service) procedures() []Procedure {
 		Unary(pb.MatchService_ListTeams_FullMethodName, Viewer, s.ListTeams),
 		Unary(pb.MatchService_ListCompetitions_FullMethodName, Viewer, s.ListCompetitions),
 		Unary(pb.MatchService_GetTable_FullMethodName, Viewer, s.GetTable),
-		serverStream(pb.LiveService_Watch_FullMethodName, Viewer, s.Watch),
+		ServerStream(pb.LiveService_Watch_FullMethodName, Viewer, s.Watch),
 	}
 }
 

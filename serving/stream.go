@@ -1,0 +1,113 @@
+package serving
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+
+	"connectrpc.com/connect"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+)
+
+// The forms of Procedures that stream. The policy looks at the call and at every message received.
+// In all of them send is called by one goroutine at a time, and so is receive; send(nil) sends the
+// response's headers alone. An error of either ends the call and should be returned.
+
+// ServerStream makes a Procedure of a function that answers one message with many.
+func ServerStream[Req, Res any, In pointer[Req], Out pointer[Res]](name string, role Role, answer func(ctx context.Context, request *Req, send func(*Res) error) error) Procedure {
+	p := Procedure{name: name, role: role}
+	p.connect = func(policy *policy, options ...connect.HandlerOption) http.Handler {
+		newRequest := func() proto.Message { return In(new(Req)) }
+		return connect.NewServerStreamHandler(name, func(ctx context.Context, request *connect.Request[inbound], stream *connect.ServerStream[Res]) error {
+			message, err := policy.received(request.Msg)
+			if err != nil {
+				return err
+			}
+			return answer(ctx, (*Req)(message.(In)), stream.Send)
+		}, append(options, describeProcedure(name), initialise(newRequest))...)
+	}
+	p.stream = func(policy *policy) *grpc.StreamDesc {
+		return &grpc.StreamDesc{StreamName: p.method(), ServerStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
+			request, err := receiver[Req, In](policy, stream.RecvMsg)()
+			if errors.Is(err, io.EOF) {
+				return errorf(FieldInvalid, "message: expected one, got none")
+			} else if err != nil {
+				return err
+			}
+			return answer(stream.Context(), request, sender[Res, Out](stream))
+		}}
+	}
+	return p
+}
+
+// ClientStream makes a Procedure of a function that answers many messages with one. receive returns
+// io.EOF once the caller has sent all.
+func ClientStream[Req, Res any, In pointer[Req], Out pointer[Res]](name string, role Role, answer func(ctx context.Context, receive func() (*Req, error)) (*Res, error)) Procedure {
+	p := Procedure{name: name, role: role}
+	p.connect = func(policy *policy, options ...connect.HandlerOption) http.Handler {
+		return connect.NewClientStreamHandler(name, func(ctx context.Context, stream *connect.ClientStream[inbound]) (*connect.Response[Res], error) {
+			response, err := answer(ctx, receiver[Req, In](policy, stream.Conn().Receive))
+			if err != nil {
+				return nil, err
+			}
+			return connect.NewResponse(response), nil
+		}, append(options, describeProcedure(name))...)
+	}
+	p.stream = func(policy *policy) *grpc.StreamDesc {
+		return &grpc.StreamDesc{StreamName: p.method(), ClientStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
+			response, err := answer(stream.Context(), receiver[Req, In](policy, stream.RecvMsg))
+			if err != nil {
+				return err
+			}
+			return stream.SendMsg(Out(response))
+		}}
+	}
+	return p
+}
+
+// BidiStream makes a Procedure of a function that answers many messages with many. receive returns
+// io.EOF once the caller has sent all; it may be called while send is. The HTTP port answers it over
+// HTTP/2 only.
+func BidiStream[Req, Res any, In pointer[Req], Out pointer[Res]](name string, role Role, answer func(ctx context.Context, receive func() (*Req, error), send func(*Res) error) error) Procedure {
+	p := Procedure{name: name, role: role}
+	p.connect = func(policy *policy, options ...connect.HandlerOption) http.Handler {
+		return connect.NewBidiStreamHandler(name, func(ctx context.Context, stream *connect.BidiStream[inbound, Res]) error {
+			return answer(ctx, receiver[Req, In](policy, stream.Conn().Receive), stream.Send)
+		}, append(options, describeProcedure(name))...)
+	}
+	p.stream = func(policy *policy) *grpc.StreamDesc {
+		return &grpc.StreamDesc{StreamName: p.method(), ServerStreams: true, ClientStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
+			return answer(stream.Context(), receiver[Req, In](policy, stream.RecvMsg), sender[Res, Out](stream))
+		}}
+	}
+	return p
+}
+
+// receiver receives a transport's messages one by one, each past the policy.
+func receiver[Req any, In pointer[Req]](policy *policy, receive func(any) error) func() (*Req, error) {
+	return func() (*Req, error) {
+		in := &inbound{message: In(new(Req))}
+		if err := receive(in); errors.Is(err, io.EOF) {
+			return nil, io.EOF
+		} else if err != nil {
+			return nil, err
+		}
+		message, err := policy.received(in)
+		if err != nil {
+			return nil, err
+		}
+		return (*Req)(message.(In)), nil
+	}
+}
+
+// sender sends messages on grpc-go's transport.
+func sender[Res any, Out pointer[Res]](stream grpc.ServerStream) func(*Res) error {
+	return func(response *Res) error {
+		if response == nil {
+			return stream.SendHeader(nil)
+		}
+		return stream.SendMsg(Out(response))
+	}
+}
