@@ -183,14 +183,15 @@ func (m *merge) split(all []*request) bool {
 	}
 	for i := range m.outputs {
 		got := &m.outputs[i]
-		size := int64(len(got.Data)) / m.rows
-		from := int64(0)
+		elements, _ := count(1, got.Shape[1:]) // of a row
+		var rows []byte
+		rest := got.Data
 		for _, r := range all {
 			out := Find(r.outputs, got.Name, i)
 			out.Type = got.Type
 			out.Shape = append(append(out.Shape[:0], r.rows), got.Shape[1:]...)
-			out.Data = append(out.Data[:0], got.Data[from:from+r.rows*size]...)
-			from += r.rows * size
+			rows, rest = cut(got.Type, rest, r.rows*elements)
+			out.Data = append(out.Data[:0], rows...)
 		}
 	}
 	return true

@@ -8,7 +8,8 @@ import (
 )
 
 // CheckInputs tells whether inputs, in any order, are exactly what specs ask for: every name once,
-// its type, its rank, its fixed dimensions, as many bytes as its shape says, BOOL bytes 0 or 1. It
+// its type, its rank, its fixed dimensions, as many bytes as its shape says, BOOL bytes 0 or 1, BYTES
+// elements without a zero byte, where what runs models would end them. It
 // returns how many rows they hold: the first dimension of those inputs whose first dimension is
 // variable, which must agree, or 1 where there is none. It trusts no shape: it allocates nothing
 // unless it fails. An error is a *TensorError.
@@ -127,6 +128,9 @@ func checkInput(spec *TensorSpec, in *Tensor) error {
 	if !ok {
 		return fmt.Errorf("%w: %s overflows", ErrTensorShape, FormatShape(in.Shape))
 	}
+	if in.Type == Bytes {
+		return checkBytes(in)
+	}
 	if size != int64(len(in.Data)) {
 		return fmt.Errorf("%w: expected %d bytes for %s %s, got %d",
 			ErrTensorSize, size, in.Type, FormatShape(in.Shape), len(in.Data))
@@ -141,10 +145,18 @@ func checkInput(spec *TensorSpec, in *Tensor) error {
 	return nil
 }
 
-// ByteSize returns how many bytes a tensor takes; ok is false where a dimension is negative or the
-// product exceeds an int64.
+// ByteSize returns how many bytes a tensor takes, 0 for one of BYTES, which its shape does not tell;
+// ok is false where a dimension is negative or the product exceeds an int64.
 func ByteSize(t DataType, shape []int64) (size int64, ok bool) {
-	n := uint64(t.Size())
+	if t.Size() == 0 {
+		_, ok = count(1, shape)
+		return 0, ok
+	}
+	return count(uint64(t.Size()), shape)
+}
+
+// count returns n times the product of shape.
+func count(n uint64, shape []int64) (product int64, ok bool) {
 	for _, d := range shape {
 		if d < 0 {
 			return 0, false

@@ -89,3 +89,37 @@ func TestByteSize(t *testing.T) {
 		}
 	}
 }
+
+// What is said of BYTES is checked against what is there, before anything is made of it.
+func TestCheckInputsBytes(t *testing.T) {
+	encode := func(elements ...string) (data []byte) {
+		for _, e := range elements {
+			data = AppendBytes(data, e)
+		}
+		return data
+	}
+	specs := []TensorSpec{{"text", Bytes, []int64{-1, 2}}}
+	for _, test := range []struct {
+		name  string
+		shape []int64
+		data  []byte
+		is    error
+		want  string // after `input "text": `
+	}{
+		{"text", []int64{2, 2}, encode("a", "", "Ünal", "\xff"), nil, ""},
+		{"too few", []int64{2, 2}, encode("a", "b", "c"), ErrTensorSize, "tensor size: expected 4 elements for BYTES [2,2], got 3 in 15 bytes"},
+		{"too many", []int64{1, 2}, encode("a", "b", "c"), ErrTensorSize, "tensor size: expected 10 bytes for the 2 elements of BYTES [1,2], got 15"},
+		{"none", []int64{1, 2}, nil, ErrTensorSize, "tensor size: expected 2 elements for BYTES [1,2], got 0 in 0 bytes"},
+		{"half a length", []int64{1, 2}, append(encode("a"), 1, 0), ErrTensorSize, "tensor size: expected 2 elements for BYTES [1,2], got 1 in 7 bytes"},
+		{"1 GB claimed", []int64{1, 2}, append(encode("a"), 0, 0, 0, 0x40, 'b'), ErrTensorSize, "tensor size: element 1: expected 1073741824 bytes, as its length says, got 1"},
+		{"4 GB claimed", []int64{1, 2}, []byte{0xff, 0xff, 0xff, 0xff}, ErrTensorSize, "tensor size: element 0: expected 4294967295 bytes, as its length says, got 0"},
+		{"a billion elements claimed", []int64{1 << 30, 2}, encode("a", "b"), ErrTensorSize, "tensor size: expected 2147483648 elements for BYTES [1073741824,2], got 2 in 10 bytes"},
+		{"zero byte", []int64{1, 2}, encode("a", "b\x00c"), ErrTensorValue, "tensor value: element 1: expected no zero byte in a BYTES, got one at byte 1"},
+		{"overflow", []int64{math.MaxInt64, 2}, nil, ErrTensorShape, "tensor shape: [9223372036854775807,2] overflows"},
+	} {
+		_, err := CheckInputs(specs, []Tensor{{"text", Bytes, test.shape, test.data}})
+		if !errors.Is(err, test.is) || err != nil && err.Error() != `input "text": `+test.want {
+			t.Errorf("%s: got %v", test.name, err)
+		}
+	}
+}

@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
-	"strconv"
 )
 
 // goldenSizeMax bounds golden.json, which is meant to hold some dozens of rows.
@@ -23,7 +21,7 @@ const goldenToleranceMax = 1e-2
 // for them where it was made. A model that gives others here is not the one that was released.
 type Golden struct {
 	// Tolerance is how far each output may be off: |got-want| <= Tolerance * max(1, |want|).
-	// Integers and booleans must be equal.
+	// Integers, booleans and strings must be equal.
 	Tolerance float64
 	Inputs    []Tensor
 	Outputs   []Tensor
@@ -95,47 +93,19 @@ func (t goldenTensor) parse() (Tensor, error) {
 	if err != nil {
 		return Tensor{}, fmt.Errorf("datatype: %w", err)
 	}
-	size, ok := ByteSize(dataType, t.Shape)
-	if !ok || size != int64(len(t.Data)*dataType.Size()) {
+	if n, ok := count(1, t.Shape); !ok || n != int64(len(t.Data)) {
 		return Tensor{}, fmt.Errorf("data: expected as many values as shape %s has, got %d", FormatShape(t.Shape), len(t.Data))
 	}
 	if len(t.Data) == 0 {
 		return Tensor{}, errors.New("data: expected at least one value, got none")
 	}
-	parsed := Tensor{Name: t.Name, Type: dataType, Shape: t.Shape, Data: make([]byte, size)}
+	parsed := Tensor{Name: t.Name, Type: dataType, Shape: t.Shape}
 	for i, raw := range t.Data {
-		if err := parsed.set(i, string(raw)); err != nil {
+		if parsed.Data, err = appendElement(parsed.Data, dataType, string(raw)); err != nil {
 			return Tensor{}, fmt.Errorf("data[%d]: expected %s: %w", i, dataType, err)
 		}
 	}
 	return parsed, nil
-}
-
-// set writes element i from its JSON text.
-func (t *Tensor) set(i int, text string) error {
-	switch t.Type {
-	case Bool:
-		v, err := strconv.ParseBool(text)
-		ElementsOf[bool](t.Data)[i] = v
-		return err
-	case Int32:
-		v, err := strconv.ParseInt(text, 10, 32)
-		ElementsOf[int32](t.Data)[i] = int32(v)
-		return err
-	case Int64:
-		v, err := strconv.ParseInt(text, 10, 64)
-		ElementsOf[int64](t.Data)[i] = v
-		return err
-	case FP32:
-		v, err := strconv.ParseFloat(text, 32)
-		ElementsOf[float32](t.Data)[i] = float32(v)
-		return err
-	case FP64:
-		v, err := strconv.ParseFloat(text, 64)
-		ElementsOf[float64](t.Data)[i] = v
-		return err
-	}
-	return fmt.Errorf("cannot read %s", t.Type)
 }
 
 // Check runs the model on the golden inputs and compares. It asks for all of the model's outputs:
@@ -159,67 +129,11 @@ func (g *Golden) Check(ctx context.Context, m Model) error {
 		if got == nil {
 			return fmt.Errorf("golden rows: output %q: the model has none of that name", want.Name)
 		}
-		if err := g.compare(got, want); err != nil {
+		if err := compare(got, want, g.Tolerance); err != nil {
 			return fmt.Errorf("golden rows: output %q: %w", want.Name, err)
 		}
 	}
 	return nil
-}
-
-func (g *Golden) compare(got, want *Tensor) error {
-	if got.Type != want.Type || FormatShape(got.Shape) != FormatShape(want.Shape) || len(got.Data) != len(want.Data) {
-		return fmt.Errorf("expected %s %s, got %s %s", want.Type, FormatShape(want.Shape), got.Type, FormatShape(got.Shape))
-	}
-	switch want.Type {
-	case FP32:
-		return near(ElementsOf[float32](got.Data), ElementsOf[float32](want.Data), g.Tolerance)
-	case FP64:
-		return near(ElementsOf[float64](got.Data), ElementsOf[float64](want.Data), g.Tolerance)
-	case Int32:
-		return same(ElementsOf[int32](got.Data), ElementsOf[int32](want.Data))
-	case Int64:
-		return same(ElementsOf[int64](got.Data), ElementsOf[int64](want.Data))
-	}
-	return same(got.Data, want.Data)
-}
-
-func near[T float32 | float64](got, want []T, tolerance float64) error {
-	for i := range want {
-		g, w := float64(got[i]), float64(want[i])
-		if !(math.Abs(g-w) <= tolerance*max(1, math.Abs(w))) {
-			return fmt.Errorf("element %d: expected %v within %v, got %v", i, want[i], tolerance, got[i])
-		}
-	}
-	return nil
-}
-
-func same[T comparable](got, want []T) error {
-	for i := range want {
-		if got[i] != want[i] {
-			return fmt.Errorf("element %d: expected %v, got %v", i, want[i], got[i])
-		}
-	}
-	return nil
-}
-
-// notFinite returns the first element that is NaN or infinite, or -1.
-func notFinite(t *Tensor) int {
-	switch t.Type {
-	case FP32:
-		return firstNotFinite(ElementsOf[float32](t.Data))
-	case FP64:
-		return firstNotFinite(ElementsOf[float64](t.Data))
-	}
-	return -1
-}
-
-func firstNotFinite[T float32 | float64](values []T) int {
-	for i, v := range values {
-		if v-v != 0 { // NaN for NaN and for both infinities
-			return i
-		}
-	}
-	return -1
 }
 
 // readGoldenIfAny returns nil where the folder has no golden.json.

@@ -61,25 +61,46 @@ func TestGolden(t *testing.T) {
 }
 
 func TestGoldenReadsEveryType(t *testing.T) {
-	golden, err := parseGolden(strings.NewReader(`{"tolerance": 0, "inputs": [
-		{"name": "a", "datatype": "BOOL", "shape": [4], "data": [true, false, 1, 0]},
-		{"name": "b", "datatype": "INT32", "shape": [1], "data": [-2147483648]},
-		{"name": "c", "datatype": "INT64", "shape": [1], "data": [9223372036854775807]}],
-		"outputs": [{"name": "d", "datatype": "FP64", "shape": [2], "data": [1e300, -0.1]}]}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a := ElementsOf[bool](golden.Inputs[0].Data); !a[0] || a[1] || !a[2] || a[3] {
-		t.Error(a)
-	}
-	if b := ElementsOf[int32](golden.Inputs[1].Data); b[0] != math.MinInt32 {
-		t.Error(b)
-	}
-	if c := ElementsOf[int64](golden.Inputs[2].Data); c[0] != math.MaxInt64 {
-		t.Error(c)
-	}
-	if d := ElementsOf[float64](golden.Outputs[0].Data); d[0] != 1e300 || d[1] != -0.1 {
-		t.Error(d)
+	for _, test := range []struct{ dataType, text, other, want, refused string }{
+		{"BOOL", `[true, false]`, `[true, 1]`, "element 1: expected true, got false", `2`},
+		{"INT8", `[-128, 127]`, `[-128, -1]`, "element 1: expected -1, got 127", `128`},
+		{"INT16", `[-32768, 32767]`, `[-32768, 7]`, "element 1: expected 7, got 32767", `-32769`},
+		{"INT32", `[-2147483648, 0]`, `[-2147483647, 0]`, "element 0: expected -2147483647, got -2147483648", `1.5`},
+		{"INT64", `[9223372036854775807, -9223372036854775808]`, `[9223372036854775806, 1]`,
+			"element 0: expected 9223372036854775806, got 9223372036854775807", `9223372036854775808`},
+		{"UINT8", `[0, 255]`, `[0, 254]`, "element 1: expected 254, got 255", `256`},
+		{"UINT16", `[0, 65535]`, `[1, 0]`, "element 0: expected 1, got 0", `-1`},
+		{"UINT32", `[0, 4294967295]`, `[0, 4294967294]`, "element 1: expected 4294967294, got 4294967295", `4294967296`},
+		{"UINT64", `[0, 18446744073709551615]`, `[0, 1]`, "element 1: expected 1, got 18446744073709551615", `"1"`},
+		{"FP16", `[0.5, -65504]`, `[0.6, 0]`, "element 0: expected 0.60009766 within 1e-05, got 0.5", `65520`},
+		{"BF16", `[0.5, -3e38]`, `[0.6, 0]`, "element 0: expected 0.6015625 within 1e-05, got 0.5", `1e39`},
+		{"FP32", `[0.5, -3e38]`, `[0.5, 3e38]`, "element 1: expected 3e+38 within 1e-05, got -3e+38", `null`},
+		{"FP64", `[1e300, -0.1]`, `[1e300, -0.2]`, "element 1: expected -0.2 within 1e-05, got -0.1", `1e309`},
+		{"BYTES", `["", "Ünal\u0000"]`, `["", "Unal"]`, `element 1: expected "Unal", got "Ünal\x00"`, `7`},
+	} {
+		parse := func(data string) (*Golden, error) {
+			return parseGolden(strings.NewReader(`{"tolerance": 1e-5, "outputs": [{"name": "y", "datatype": "` +
+				test.dataType + `", "shape": [2, 1], "data": ` + data + `}]}`))
+		}
+		got, err := parse(test.text)
+		if err != nil {
+			t.Errorf("%s: %v", test.dataType, err)
+			continue
+		}
+		if err := compare(&got.Outputs[0], &got.Outputs[0], 0); err != nil {
+			t.Errorf("%s: not equal to itself: %v", test.dataType, err)
+		}
+		other, err := parse(test.other)
+		if err != nil {
+			t.Errorf("%s: %v", test.dataType, err)
+			continue
+		}
+		if err := compare(&got.Outputs[0], &other.Outputs[0], 1e-5); err == nil || err.Error() != test.want {
+			t.Errorf("%s: got %v, want %s", test.dataType, err, test.want)
+		}
+		if _, err := parse("[" + test.refused + ", 0]"); err == nil || !strings.Contains(err.Error(), `output "y": data[0]: expected `+test.dataType) {
+			t.Errorf("%s: %s: got %v", test.dataType, test.refused, err)
+		}
 	}
 }
 

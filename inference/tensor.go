@@ -16,10 +16,19 @@ type DataType uint8
 const (
 	InvalidType DataType = iota
 	Bool
+	Int8
+	Int16
 	Int32
 	Int64
+	Uint8
+	Uint16
+	Uint32
+	Uint64
+	FP16
+	BF16
 	FP32
 	FP64
+	Bytes // strings of any length and content but a zero byte; see Tensor
 )
 
 var dataTypes = [...]struct {
@@ -28,10 +37,19 @@ var dataTypes = [...]struct {
 }{
 	InvalidType: {"INVALID", 0},
 	Bool:        {"BOOL", 1},
+	Int8:        {"INT8", 1},
+	Int16:       {"INT16", 2},
 	Int32:       {"INT32", 4},
 	Int64:       {"INT64", 8},
+	Uint8:       {"UINT8", 1},
+	Uint16:      {"UINT16", 2},
+	Uint32:      {"UINT32", 4},
+	Uint64:      {"UINT64", 8},
+	FP16:        {"FP16", 2},
+	BF16:        {"BF16", 2},
 	FP32:        {"FP32", 4},
 	FP64:        {"FP64", 8},
+	Bytes:       {"BYTES", 0},
 }
 
 // String returns the Open Inference name, such as "FP32".
@@ -42,7 +60,7 @@ func (t DataType) String() string {
 	return dataTypes[t].name
 }
 
-// Size returns the bytes of one element, or 0 where elements have no fixed width.
+// Size returns the bytes of one element, or 0 where elements have no fixed width: those of Bytes.
 func (t DataType) Size() int {
 	if int(t) >= len(dataTypes) {
 		return 0
@@ -74,7 +92,8 @@ func (s TensorSpec) String() string {
 }
 
 // Tensor is a dense tensor: Data holds its elements row-major in the machine's (little-endian)
-// byte order without padding, so len(Data) is the product of Shape times Type.Size().
+// byte order without padding, so len(Data) is the product of Shape times Type.Size(). Elements of
+// Bytes lie there as Open Inference has them: each after its length, in 4 bytes, little-endian.
 type Tensor struct {
 	Name  string
 	Type  DataType
@@ -82,9 +101,9 @@ type Tensor struct {
 	Data  []byte
 }
 
-// Element is a Go type that tensors of fixed width hold.
+// Element is a Go type that tensors of fixed width hold; the bits of FP16 and BF16 are uint16 in Go.
 type Element interface {
-	~bool | ~int32 | ~int64 | ~float32 | ~float64
+	~bool | ~int8 | ~int16 | ~int32 | ~int64 | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~float32 | ~float64
 }
 
 // BytesOf returns the memory of values as bytes, without a copy.

@@ -61,6 +61,9 @@ func zeros(specs []TensorSpec) []Tensor {
 			shape[j] = max(shape[j], 1)
 		}
 		size, _ := ByteSize(spec.Type, shape) // an Opener refuses what overflows
+		if spec.Type == Bytes {               // empty strings are all length
+			size, _ = count(lengthSize, shape)
+		}
 		inputs[i] = Tensor{Name: spec.Name, Type: spec.Type, Shape: shape, Data: make([]byte, size)}
 	}
 	return inputs
@@ -71,14 +74,17 @@ func repeat(sample []Tensor, rows int64) []Tensor {
 	inputs := slices.Clone(sample)
 	for i := range inputs {
 		in := &inputs[i]
-		have := in.Shape[0]
-		size := int64(len(in.Data)) / have
+		elements, _ := count(1, in.Shape[1:]) // of a row
 		in.Shape = slices.Clone(in.Shape)
 		in.Shape[0] = rows
-		in.Data = make([]byte, 0, rows*size)
-		for row := range rows {
-			from := row % have * size
-			in.Data = append(in.Data, sample[i].Data[from:from+size]...)
+		in.Data = nil
+		var row, rest []byte
+		for range rows {
+			if len(rest) == 0 {
+				rest = sample[i].Data
+			}
+			row, rest = cut(in.Type, rest, elements)
+			in.Data = append(in.Data, row...)
 		}
 	}
 	return inputs
