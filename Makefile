@@ -66,6 +66,7 @@ $(BENCH): build need-h2load
 .PHONY: generate
 generate: need-go $(BUF) .tmp/imports $(WEB_PACKAGES) ## Generate api/gen and the page's client from the .proto files; build the page
 	$(BUF) generate
+	$(BUF) generate --template serving/conformance/buf.gen.yaml
 	$(BUF) generate --template serving/web/buf.gen.yaml
 	cd serving/web && npm run build
 
@@ -97,6 +98,7 @@ clean: ## Remove what was built here (downloads in the user's cache stay)
 .PHONY: setup
 setup: need-go bin/lib/libonnxruntime.so $(BUF) $(PYTHON_PACKAGES) $(CLIENT_PACKAGES) $(WEB_PACKAGES) ## Fetch everything that building and testing need
 	go mod download
+	go tool -modfile=tools/go.mod connectconformance --version
 	go -C benchmarks/ghz mod download
 
 .PHONY: need-go need-shellcheck need-chromium need-redis-server need-h2load

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Usage: tools/imports.sh FOLDER
 #
-# Lays out in FOLDER the .proto files that ours import and that are not ours,
-# taken from the Go modules that tools/go.mod pins.
+# Lays out in FOLDER the .proto files that ours import and that are not ours, and
+# those of the conformance suite, taken from the Go modules that tools/go.mod pins.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -27,6 +27,10 @@ for file in google/api/annotations.proto google/api/http.proto google/rpc/status
 done
 install -D -m 644 "$errors/google/rpc/error_details.proto" "$scratch/google/rpc/error_details.proto"
 install -D -m 644 "$validate/buf/validate/validate.proto" "$scratch/buf/validate/validate.proto"
+suite=$(module connectrpc.com/conformance)/proto
+for file in config server_compat service; do
+	install -D -m 644 {"$suite","$scratch"}/connectrpc/conformance/v1/$file.proto
+done
 chmod 755 "$scratch"
 rm -rf "$folder"
 mv "$scratch" "$folder"
