@@ -29,10 +29,10 @@ func newGRPC(p *policy, procedures []Procedure) *grpc.Server {
 	server := grpc.NewServer(
 		grpc.UnaryInterceptor(p.grpcUnary),
 		grpc.StreamInterceptor(p.grpcStream),
-		grpc.ForceServerCodecV2(newBinaryCodec(p.telemetry)),
-		grpc.MaxRecvMsgSize(maxTransportBytes),
+		grpc.ForceServerCodecV2(newBinaryCodec(p.limit, p.telemetry)),
+		grpc.MaxRecvMsgSize(p.limit.transport()),
 		//nolint:staticcheck // The way that replaces it is global to the process: it would bind its clients too.
-		grpc.RPCDecompressor(grpcGzip{}),
+		grpc.RPCDecompressor(grpcGzip{p.limit}),
 		grpc.MaxConcurrentStreams(maxConcurrentStreams),
 		grpc.InitialWindowSize(streamWindowBytes),
 		grpc.InitialConnWindowSize(connWindowBytes),

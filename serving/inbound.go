@@ -15,12 +15,19 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// MaxMessageBytes is the largest request message, decompressed.
+// MaxMessageBytes is the largest request message, decompressed, unless ServerOptions say otherwise.
 const MaxMessageBytes = 4 << 20
 
-// maxTransportBytes is where the transports themselves stop reading a message, with an error that
-// has no details. Up to it a message is read, and refused below with details.
-const maxTransportBytes = 4 * MaxMessageBytes
+// messageLimit is the largest request message of a server, in bytes, decompressed.
+type messageLimit int
+
+// transport is where the transports themselves stop reading a message. Up to it a message is read,
+// and then refused.
+func (l messageLimit) transport() int { return 4 * int(l) }
+
+func (l messageLimit) exceeded() *Error {
+	return errorf(MessageTooLarge, "message: expected at most %d bytes, got more", l)
+}
 
 // inbound is a request message on its way in. Both transports would turn what is wrong with a
 // message into a bare text, so the codecs write it here and the policy answers it like any error.
@@ -30,9 +37,9 @@ type inbound struct {
 }
 
 // decode fills the message from size bytes by parse, or notes why it cannot.
-func (in *inbound) decode(size int, parse func(proto.Message) error) {
-	if size > MaxMessageBytes {
-		in.err = errMessageTooLarge()
+func (in *inbound) decode(size int, limit messageLimit, parse func(proto.Message) error) {
+	if size > int(limit) {
+		in.err = limit.exceeded()
 		return
 	}
 	err := parse(in.message)
@@ -44,21 +51,18 @@ func (in *inbound) decode(size int, parse func(proto.Message) error) {
 	}
 }
 
-func errMessageTooLarge() *Error {
-	return errorf(MessageTooLarge, "message: expected at most %d bytes, got more", MaxMessageBytes)
-}
-
 // plain returns what a protobuf package says, with the ordinary spaces that it sometimes avoids.
 func plain(err error) string { return strings.ReplaceAll(err.Error(), "\u00a0", " ") }
 
 // binaryCodec is grpc-go's codec for protobuf, and fills inbound messages.
 type binaryCodec struct {
 	encoding.CodecV2
+	limit     messageLimit
 	telemetry *Telemetry
 }
 
-func newBinaryCodec(t *Telemetry) encoding.CodecV2 {
-	return binaryCodec{encoding.GetCodecV2(protocodec.Name), t}
+func newBinaryCodec(limit messageLimit, t *Telemetry) encoding.CodecV2 {
+	return binaryCodec{encoding.GetCodecV2(protocodec.Name), limit, t}
 }
 
 // Marshal implements encoding.CodecV2.
@@ -75,22 +79,23 @@ func (c binaryCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	if !ok {
 		return c.CodecV2.Unmarshal(data, v)
 	}
-	in.decode(data.Len(), func(m proto.Message) error { return c.CodecV2.Unmarshal(data, m) })
+	in.decode(data.Len(), c.limit, func(m proto.Message) error { return c.CodecV2.Unmarshal(data, m) })
 	return nil
 }
 
 // connectCodec is a codec of Connect that fills inbound messages.
 type connectCodec struct {
 	name      string
+	limit     messageLimit
 	marshal   func([]byte, proto.Message) ([]byte, error)
 	unmarshal func([]byte, proto.Message) error
 }
 
 // connectCodecs are the codecs of the contract: binary, and JSON under the two names of its content
 // type. Unknown JSON fields are ignored.
-func connectCodecs() []connect.HandlerOption {
-	binary := connectCodec{name: "proto", marshal: proto.MarshalOptions{}.MarshalAppend, unmarshal: proto.Unmarshal}
-	json := connectCodec{name: "json", marshal: protojson.MarshalOptions{}.MarshalAppend, unmarshal: unmarshalJSON}
+func connectCodecs(limit messageLimit) []connect.HandlerOption {
+	binary := connectCodec{name: "proto", limit: limit, marshal: proto.MarshalOptions{}.MarshalAppend, unmarshal: proto.Unmarshal}
+	json := connectCodec{name: "json", limit: limit, marshal: protojson.MarshalOptions{}.MarshalAppend, unmarshal: unmarshalJSON}
 	charset := json
 	charset.name = "json; charset=utf-8"
 	return []connect.HandlerOption{connect.WithCodec(binary), connect.WithCodec(json), connect.WithCodec(charset)}
@@ -113,22 +118,21 @@ func (c connectCodec) Unmarshal(data []byte, v any) error {
 	if !ok {
 		return c.unmarshal(data, v.(proto.Message))
 	}
-	in.decode(len(data), func(m proto.Message) error { return c.unmarshal(data, m) })
+	in.decode(len(data), c.limit, func(m proto.Message) error { return c.unmarshal(data, m) })
 	return nil
 }
 
-// boundedGzip decompresses no more than one byte beyond MaxMessageBytes, which decode then refuses:
-// a small message cannot grow to gigabytes.
+// boundedGzip decompresses no more than one byte beyond the limit, which decode then refuses: a small
+// message cannot grow to gigabytes.
 type boundedGzip struct {
 	gzip.Reader
-	left int64
+	limit messageLimit
+	left  int64
 }
-
-func newBoundedGzip() connect.Decompressor { return &boundedGzip{} }
 
 // Reset implements connect.Decompressor.
 func (g *boundedGzip) Reset(r io.Reader) error {
-	g.left = MaxMessageBytes + 1
+	g.left = int64(g.limit) + 1
 	return g.Reader.Reset(r)
 }
 
@@ -145,14 +149,14 @@ func (g *boundedGzip) Read(p []byte) (int, error) {
 func newGzip() connect.Compressor { return gzip.NewWriter(io.Discard) }
 
 // grpcGzip decompresses for grpc-go what clients have compressed, as boundedGzip does.
-type grpcGzip struct{}
+type grpcGzip struct{ limit messageLimit }
 
 // Type implements grpc.Decompressor.
 func (grpcGzip) Type() string { return "gzip" }
 
 // Do implements grpc.Decompressor.
-func (grpcGzip) Do(r io.Reader) ([]byte, error) {
-	var bounded boundedGzip
+func (g grpcGzip) Do(r io.Reader) ([]byte, error) {
+	bounded := boundedGzip{limit: g.limit}
 	if err := bounded.Reset(r); err != nil {
 		return nil, err
 	}

@@ -47,6 +47,7 @@ var local = Principal{Name: "local", Role: Viewer}
 type policy struct {
 	roles     map[string]Role // by procedure; what is not in it is denied
 	rules     rules
+	limit     messageLimit
 	logger    *slog.Logger
 	now       func() time.Time
 	telemetry *Telemetry

@@ -127,7 +127,7 @@ func TestDecompressionIsBounded(t *testing.T) {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	bounded := newBoundedGzip()
+	bounded := &boundedGzip{limit: MaxMessageBytes}
 	if err := bounded.Reset(&bomb); err != nil {
 		t.Fatal(err)
 	}
