@@ -181,9 +181,6 @@ var predictErrors = []struct {
 		wrong{code: codes.InvalidArgument, reason: "FIELD_INVALID", fields: []string{"markets[0]"}, message: "99"}},
 	{"market twice", func(r *pb.PredictRequest) { r.Markets = []pb.Market{1, 1} },
 		wrong{code: codes.InvalidArgument, reason: "FIELD_INVALID", fields: []string{"markets"}}},
-	{"market not built", func(r *pb.PredictRequest) {
-		r.Markets = []pb.Market{pb.Market_MARKET_MATCH_RESULT, pb.Market_MARKET_ASIAN_HANDICAP}
-	}, wrong{code: codes.Unimplemented, reason: "NOT_BUILT", fields: []string{"markets[1]"}, metadata: map[string]string{"what": "market MARKET_ASIAN_HANDICAP"}}},
 	{"odds", func(r *pb.PredictRequest) { r.Odds = &pb.Odds{} },
 		wrong{code: codes.Unimplemented, reason: "NOT_BUILT", fields: []string{"odds"}}},
 	{"explain", func(r *pb.PredictRequest) { r.Explain = true },

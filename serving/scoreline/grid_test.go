@@ -8,8 +8,8 @@ import (
 )
 
 func near(t *testing.T, what string, got, want, tolerance float64) {
-	t.Helper()
 	if !(math.Abs(got-want) <= tolerance) {
+		t.Helper() // only here: it is slow, and this is called millions of times
 		t.Errorf("%s: want %.12g, got %.12g", what, want, got)
 	}
 }

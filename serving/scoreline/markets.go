@@ -1,11 +1,5 @@
 package scoreline
 
-// The half lines of total goals that are quoted, one apart. Over and Under take any line.
-const (
-	MinTotalLine = 0.5
-	MaxTotalLine = 6.5
-)
-
 // At is the probability of one final score; 0 for a score outside the grid.
 func (g *Grid) At(homeGoals, awayGoals int) float64 {
 	if homeGoals < 0 || homeGoals > MaxGoals || awayGoals < 0 || awayGoals > MaxGoals {
@@ -46,33 +40,6 @@ func (g *Grid) Means() (home, away float64) {
 	return home, away
 }
 
-// Over is the probability that both teams together score more goals than line.
-func (g *Grid) Over(line float64) float64 {
-	var sum float64
-	for x := range g {
-		for y, p := range &g[x] {
-			if float64(x+y) > line {
-				sum += p
-			}
-		}
-	}
-	return probability(sum)
-}
-
-// Under is the probability that both teams together score fewer goals than line. With a half line
-// it is all that Over leaves; with a whole one, what both leave is the stake's return.
-func (g *Grid) Under(line float64) float64 {
-	var sum float64
-	for x := range g {
-		for y, p := range &g[x] {
-			if float64(x+y) < line {
-				sum += p
-			}
-		}
-	}
-	return probability(sum)
-}
-
 // BothScore is the probability that each team scores at least once.
 func (g *Grid) BothScore() float64 {
 	var sum float64
@@ -82,6 +49,25 @@ func (g *Grid) BothScore() float64 {
 		}
 	}
 	return probability(sum)
+}
+
+// CleanSheet is the probabilities that the home team and that the away team concede no goal, both of
+// which happen at 0-0.
+func (g *Grid) CleanSheet() (home, away float64) {
+	for k := range g {
+		home += g[k][0]
+		away += g[0][k]
+	}
+	return probability(home), probability(away)
+}
+
+// WinToNil is the probabilities that the home team and that the away team win without conceding.
+func (g *Grid) WinToNil() (home, away float64) {
+	for k := 1; k < size; k++ {
+		home += g[k][0]
+		away += g[0][k]
+	}
+	return probability(home), probability(away)
 }
 
 // probability takes off what rounding may have put above 1, which clients could refuse.

@@ -36,7 +36,7 @@ func (g *Grid) Tilt(t Targets) (met bool, err error) {
 		return false, err
 	}
 	start := g.tilted(0, 0, &t)
-	for i, name := range [...]string{"home win", "draw", "away win"} {
+	for i, name := range resultNames {
 		if want := start.wanted[i]; want > 0 && !start.usable(i) {
 			return false, fmt.Errorf("grid: want weight on each score of a %s, whose probability is %v, got %v", name, want, start.regions[i].mass)
 		}

@@ -59,7 +59,7 @@ export function read(prediction: Prediction | undefined): Forecast {
     grid,
     likeliest: likeliest(grid, 5),
     totals: selections(Market.TOTAL_GOALS)
-      .filter((s) => s.name === "over" && s.line !== undefined)
+      .filter((s) => s.name === "over" && s.line !== undefined && s.line % 1 === 0.5)
       .map((s) => ({ line: s.line ?? 0, over: s.probability })),
     bothScore: selections(Market.BOTH_TEAMS_TO_SCORE).find((s) => s.name === "yes")?.probability,
     model: { name: model.name, version: model.version, variant: model.variant },

@@ -36,25 +36,31 @@ const (
 	Market_MARKET_MATCH_RESULT Market = 1
 	// Selections "home_or_draw", "home_or_away", "draw_or_away".
 	Market_MARKET_DOUBLE_CHANCE Market = 2
-	// Selections "over" and "under" at the lines 0.5, 1.5, … 6.5.
+	// Selections "over" and "under" at the half lines 0.5, 1.5, … 6.5, and then at the whole and quarter
+	// lines between them: 0.75, 1, 1.25, 1.75, … 6.25.
 	Market_MARKET_TOTAL_GOALS Market = 3
 	// Selections "yes", "no".
 	Market_MARKET_BOTH_TEAMS_TO_SCORE Market = 4
 	// Selections "0-0" to "10-10", home goals first: 121 that sum to 1.
 	Market_MARKET_CORRECT_SCORE Market = 5
-	// Not built yet.
+	// Selections "home", "away"; a draw returns both stakes, so its probability is their push.
 	Market_MARKET_DRAW_NO_BET Market = 6
-	// Not built yet.
+	// Selections "home_over" and "home_under" at the lines 0.5, 0.75, 1, … 4.5 of the home team's goals,
+	// and then "away_over" and "away_under" at those of the away team's.
 	Market_MARKET_TEAM_TOTAL_GOALS Market = 7
-	// Not built yet.
+	// Selections "home" and "away" at the home team's handicaps -4, -3.75, … 4. A selection's line is the
+	// handicap of its own team, which is added to that team's goals: "home" at -0.5 is a home win, and
+	// "away" at 0.5, the other side of the same bet, is everything else.
 	Market_MARKET_ASIAN_HANDICAP Market = 8
-	// Not built yet.
+	// Selections "home", "away": that team concedes no goal. At 0-0 both happen, often neither.
 	Market_MARKET_CLEAN_SHEET Market = 9
-	// Not built yet.
+	// Selections "home", "away": that team wins and concedes no goal.
 	Market_MARKET_WIN_TO_NIL Market = 10
-	// Not built yet.
+	// Selections "home_1", "home_2", "home_3", "home_4_or_more", "draw", "away_1", "away_2", "away_3",
+	// "away_4_or_more": who wins by how many goals. They sum to 1.
 	Market_MARKET_WINNING_MARGIN Market = 11
-	// Not built yet.
+	// Selections "home", "draw", "away": who leads at half-time. Each goal of the final score falls in the
+	// first half with probability 0.442, independently of the others.
 	Market_MARKET_HALF_TIME_RESULT Market = 12
 )
 
@@ -245,7 +251,10 @@ func (x *Pairing) GetDate() string {
 	return ""
 }
 
-// Odds are a bookmaker's decimal odds, each greater than 1.
+// Odds are a bookmaker's decimal odds, each a finite number greater than 1. They are two groups, of
+// which at least one is given, and each in full: home, draw and away; over_2_5 and under_2_5. The
+// inverses of a group's odds sum to between 0.98 and 1.25; that margin is taken off by dividing by it.
+// All else is ODDS_INVALID, with the fields at fault.
 type Odds struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Home win.
@@ -254,7 +263,7 @@ type Odds struct {
 	Draw float64 `protobuf:"fixed64,2,opt,name=draw,proto3" json:"draw,omitempty"`
 	// Away win.
 	Away float64 `protobuf:"fixed64,3,opt,name=away,proto3" json:"away,omitempty"`
-	// Three goals or more. Set together with under_2_5 or not at all.
+	// Three goals or more.
 	Over_2_5 float64 `protobuf:"fixed64,4,opt,name=over_2_5,json=over25,proto3" json:"over_2_5,omitempty"`
 	// Two goals or fewer.
 	Under_2_5     float64 `protobuf:"fixed64,5,opt,name=under_2_5,json=under25,proto3" json:"under_2_5,omitempty"`
@@ -339,9 +348,11 @@ type PredictRequest struct {
 	Target isPredictRequest_Target `protobuf_oneof:"target"`
 	// Markets beside the match result, which is always answered; each at most once.
 	Markets []Market `protobuf:"varint,3,rep,packed,name=markets,proto3,enum=footballprediction.v1.Market" json:"markets,omitempty"`
-	// Odds to blend in. Not built yet: UNIMPLEMENTED (NOT_BUILT) where set.
+	// Odds to blend in. Those of home win, draw and away win take the place of the model's match result;
+	// those of over and under 2.5 goals take the place of its expected goals. The model's grid of scores is
+	// moved to them by the least change, so that all markets still agree.
 	Odds *Odds `protobuf:"bytes,4,opt,name=odds,proto3" json:"odds,omitempty"`
-	// Asks for an explanation. Not built yet: UNIMPLEMENTED (NOT_BUILT) where set.
+	// Asks for an explanation of what the model says, which costs some 250 further rows of the model.
 	Explain bool `protobuf:"varint,5,opt,name=explain,proto3" json:"explain,omitempty"`
 	// Name of the model; empty: "match-outcome".
 	Model string `protobuf:"bytes,6,opt,name=model,proto3" json:"model,omitempty"`
@@ -834,15 +845,22 @@ func (x *MarketPrediction) GetSelections() []*Selection {
 }
 
 // Selection is one thing that can happen in a market.
+//
+// A quarter line, such as 2.25 goals, is two bets of half the stake: at the whole and at the half line
+// beside it, 2 and 2.5. Its probabilities are the means of theirs, that is the shares of a stake that are
+// won and returned on average. (Over 2.25 goals: three goals win all of the stake; two return half of it
+// and lose half.) So at every line the probabilities of the two sides and their common push sum to 1, and
+// odds of 1 + (1 - probability - push_probability) / probability are fair.
 type Selection struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "home", "home_or_draw", "over", "yes", "2-1", …
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// The line, in goals, of markets that have lines.
 	Line *float64 `protobuf:"fixed64,2,opt,name=line,proto3,oneof" json:"line,omitempty"`
-	// It happens.
+	// It happens. At quarter lines: the share of a stake that is won on average.
 	Probability float64 `protobuf:"fixed64,3,opt,name=probability,proto3" json:"probability,omitempty"`
-	// The line is hit exactly and stakes are returned; 0 at half lines.
+	// The line is hit exactly and stakes are returned; 0 at half lines and where there is no line, but for
+	// draw no bet. At quarter lines: the share of a stake that is returned on average.
 	PushProbability float64 `protobuf:"fixed64,4,opt,name=push_probability,json=pushProbability,proto3" json:"push_probability,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -1025,10 +1043,23 @@ func (x *Degradation) GetDetail() string {
 	return ""
 }
 
-// Explanation says how far each group of features moved an answer; it gets its fields when it is
-// built.
+// Explanation says how far each group of features moved what the model says of a match, from what it
+// says of an average one: the baseline and the effects of all groups sum to the model's match result and
+// expected goals. Those are the prediction's own; where odds were blended in, or where no grid of scores
+// has both, they are those before that.
+//
+// An effect is the group's Shapley value: how much setting the group to the match's values, the others
+// being at their training means or at the match's values, moves the model, in the mean of all orders in
+// which the groups may be set. With more than 8 groups it is the mean of the rotations of one order,
+// forwards and backwards, which is the same for a model whose groups interact no more than in pairs.
 type Explanation struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model's match result with every feature at its training mean.
+	BaselineMatchResult *MatchResult `protobuf:"bytes,1,opt,name=baseline_match_result,json=baselineMatchResult,proto3" json:"baseline_match_result,omitempty"`
+	// The model's expected goals with every feature at its training mean.
+	BaselineExpectedGoals *ExpectedGoals `protobuf:"bytes,2,opt,name=baseline_expected_goals,json=baselineExpectedGoals,proto3" json:"baseline_expected_goals,omitempty"`
+	// One per group of features, in the order of the features.
+	Effects       []*GroupEffect `protobuf:"bytes,3,rep,name=effects,proto3" json:"effects,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1063,6 +1094,118 @@ func (*Explanation) Descriptor() ([]byte, []int) {
 	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{11}
 }
 
+func (x *Explanation) GetBaselineMatchResult() *MatchResult {
+	if x != nil {
+		return x.BaselineMatchResult
+	}
+	return nil
+}
+
+func (x *Explanation) GetBaselineExpectedGoals() *ExpectedGoals {
+	if x != nil {
+		return x.BaselineExpectedGoals
+	}
+	return nil
+}
+
+func (x *Explanation) GetEffects() []*GroupEffect {
+	if x != nil {
+		return x.Effects
+	}
+	return nil
+}
+
+// GroupEffect is how far a group of features moved an answer.
+type GroupEffect struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the group: "elo", "form", …
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// Added to the probability of a home win, -1 to 1. The three effects on the match result sum to 0.
+	HomeEffect float64 `protobuf:"fixed64,2,opt,name=home_effect,json=homeEffect,proto3" json:"home_effect,omitempty"`
+	// Added to the probability of a draw.
+	DrawEffect float64 `protobuf:"fixed64,3,opt,name=draw_effect,json=drawEffect,proto3" json:"draw_effect,omitempty"`
+	// Added to the probability of an away win.
+	AwayEffect float64 `protobuf:"fixed64,4,opt,name=away_effect,json=awayEffect,proto3" json:"away_effect,omitempty"`
+	// Added to the expected goals of the home team.
+	HomeGoalsEffect float64 `protobuf:"fixed64,5,opt,name=home_goals_effect,json=homeGoalsEffect,proto3" json:"home_goals_effect,omitempty"`
+	// Added to the expected goals of the away team.
+	AwayGoalsEffect float64 `protobuf:"fixed64,6,opt,name=away_goals_effect,json=awayGoalsEffect,proto3" json:"away_goals_effect,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *GroupEffect) Reset() {
+	*x = GroupEffect{}
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupEffect) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupEffect) ProtoMessage() {}
+
+func (x *GroupEffect) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupEffect.ProtoReflect.Descriptor instead.
+func (*GroupEffect) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *GroupEffect) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *GroupEffect) GetHomeEffect() float64 {
+	if x != nil {
+		return x.HomeEffect
+	}
+	return 0
+}
+
+func (x *GroupEffect) GetDrawEffect() float64 {
+	if x != nil {
+		return x.DrawEffect
+	}
+	return 0
+}
+
+func (x *GroupEffect) GetAwayEffect() float64 {
+	if x != nil {
+		return x.AwayEffect
+	}
+	return 0
+}
+
+func (x *GroupEffect) GetHomeGoalsEffect() float64 {
+	if x != nil {
+		return x.HomeGoalsEffect
+	}
+	return 0
+}
+
+func (x *GroupEffect) GetAwayGoalsEffect() float64 {
+	if x != nil {
+		return x.AwayGoalsEffect
+	}
+	return 0
+}
+
 // BatchPredictRequest asks about many matches.
 type BatchPredictRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1074,7 +1217,7 @@ type BatchPredictRequest struct {
 
 func (x *BatchPredictRequest) Reset() {
 	*x = BatchPredictRequest{}
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[12]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1086,7 +1229,7 @@ func (x *BatchPredictRequest) String() string {
 func (*BatchPredictRequest) ProtoMessage() {}
 
 func (x *BatchPredictRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[12]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1099,7 +1242,7 @@ func (x *BatchPredictRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchPredictRequest.ProtoReflect.Descriptor instead.
 func (*BatchPredictRequest) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{12}
+	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *BatchPredictRequest) GetRequests() []*PredictRequest {
@@ -1120,7 +1263,7 @@ type BatchPredictResponse struct {
 
 func (x *BatchPredictResponse) Reset() {
 	*x = BatchPredictResponse{}
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[13]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1132,7 +1275,7 @@ func (x *BatchPredictResponse) String() string {
 func (*BatchPredictResponse) ProtoMessage() {}
 
 func (x *BatchPredictResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[13]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1145,7 +1288,7 @@ func (x *BatchPredictResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchPredictResponse.ProtoReflect.Descriptor instead.
 func (*BatchPredictResponse) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{13}
+	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *BatchPredictResponse) GetResults() []*BatchPredictResult {
@@ -1171,7 +1314,7 @@ type BatchPredictResult struct {
 
 func (x *BatchPredictResult) Reset() {
 	*x = BatchPredictResult{}
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[14]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1183,7 +1326,7 @@ func (x *BatchPredictResult) String() string {
 func (*BatchPredictResult) ProtoMessage() {}
 
 func (x *BatchPredictResult) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[14]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1196,7 +1339,7 @@ func (x *BatchPredictResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchPredictResult.ProtoReflect.Descriptor instead.
 func (*BatchPredictResult) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{14}
+	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *BatchPredictResult) GetResult() isBatchPredictResult_Result {
@@ -1255,7 +1398,7 @@ type ListPredictionsRequest struct {
 
 func (x *ListPredictionsRequest) Reset() {
 	*x = ListPredictionsRequest{}
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[15]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1267,7 +1410,7 @@ func (x *ListPredictionsRequest) String() string {
 func (*ListPredictionsRequest) ProtoMessage() {}
 
 func (x *ListPredictionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[15]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1280,7 +1423,7 @@ func (x *ListPredictionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPredictionsRequest.ProtoReflect.Descriptor instead.
 func (*ListPredictionsRequest) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{15}
+	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListPredictionsRequest) GetPageSize() int32 {
@@ -1310,7 +1453,7 @@ type ListPredictionsResponse struct {
 
 func (x *ListPredictionsResponse) Reset() {
 	*x = ListPredictionsResponse{}
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[16]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1322,7 +1465,7 @@ func (x *ListPredictionsResponse) String() string {
 func (*ListPredictionsResponse) ProtoMessage() {}
 
 func (x *ListPredictionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[16]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1335,7 +1478,7 @@ func (x *ListPredictionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPredictionsResponse.ProtoReflect.Descriptor instead.
 func (*ListPredictionsResponse) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{16}
+	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListPredictionsResponse) GetPredictions() []*Prediction {
@@ -1363,7 +1506,7 @@ type GetPredictionRequest struct {
 
 func (x *GetPredictionRequest) Reset() {
 	*x = GetPredictionRequest{}
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[17]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1375,7 +1518,7 @@ func (x *GetPredictionRequest) String() string {
 func (*GetPredictionRequest) ProtoMessage() {}
 
 func (x *GetPredictionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[17]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1388,7 +1531,7 @@ func (x *GetPredictionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPredictionRequest.ProtoReflect.Descriptor instead.
 func (*GetPredictionRequest) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{17}
+	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetPredictionRequest) GetPredictionId() string {
@@ -1409,7 +1552,7 @@ type GetPredictionResponse struct {
 
 func (x *GetPredictionResponse) Reset() {
 	*x = GetPredictionResponse{}
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[18]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1421,7 +1564,7 @@ func (x *GetPredictionResponse) String() string {
 func (*GetPredictionResponse) ProtoMessage() {}
 
 func (x *GetPredictionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[18]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1434,7 +1577,7 @@ func (x *GetPredictionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPredictionResponse.ProtoReflect.Descriptor instead.
 func (*GetPredictionResponse) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{18}
+	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetPredictionResponse) GetPrediction() *Prediction {
@@ -1516,8 +1659,21 @@ const file_footballprediction_v1_prediction_proto_rawDesc = "" +
 	"\avariant\x18\x03 \x01(\tR\avariant\"=\n" +
 	"\vDegradation\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x16\n" +
-	"\x06detail\x18\x02 \x01(\tR\x06detail\"\r\n" +
-	"\vExplanation\"e\n" +
+	"\x06detail\x18\x02 \x01(\tR\x06detail\"\x81\x02\n" +
+	"\vExplanation\x12V\n" +
+	"\x15baseline_match_result\x18\x01 \x01(\v2\".footballprediction.v1.MatchResultR\x13baselineMatchResult\x12\\\n" +
+	"\x17baseline_expected_goals\x18\x02 \x01(\v2$.footballprediction.v1.ExpectedGoalsR\x15baselineExpectedGoals\x12<\n" +
+	"\aeffects\x18\x03 \x03(\v2\".footballprediction.v1.GroupEffectR\aeffects\"\xde\x01\n" +
+	"\vGroupEffect\x12\x14\n" +
+	"\x05group\x18\x01 \x01(\tR\x05group\x12\x1f\n" +
+	"\vhome_effect\x18\x02 \x01(\x01R\n" +
+	"homeEffect\x12\x1f\n" +
+	"\vdraw_effect\x18\x03 \x01(\x01R\n" +
+	"drawEffect\x12\x1f\n" +
+	"\vaway_effect\x18\x04 \x01(\x01R\n" +
+	"awayEffect\x12*\n" +
+	"\x11home_goals_effect\x18\x05 \x01(\x01R\x0fhomeGoalsEffect\x12*\n" +
+	"\x11away_goals_effect\x18\x06 \x01(\x01R\x0fawayGoalsEffect\"e\n" +
 	"\x13BatchPredictRequest\x12N\n" +
 	"\brequests\x18\x01 \x03(\v2%.footballprediction.v1.PredictRequestB\v\xbaH\b\x92\x01\x05\"\x03\xd8\x01\x03R\brequests\"[\n" +
 	"\x14BatchPredictResponse\x12C\n" +
@@ -1583,7 +1739,7 @@ func file_footballprediction_v1_prediction_proto_rawDescGZIP() []byte {
 }
 
 var file_footballprediction_v1_prediction_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_footballprediction_v1_prediction_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_footballprediction_v1_prediction_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_footballprediction_v1_prediction_proto_goTypes = []any{
 	(Market)(0),                     // 0: footballprediction.v1.Market
 	(PredictionSource)(0),           // 1: footballprediction.v1.PredictionSource
@@ -1599,59 +1755,63 @@ var file_footballprediction_v1_prediction_proto_goTypes = []any{
 	(*ModelRef)(nil),                // 11: footballprediction.v1.ModelRef
 	(*Degradation)(nil),             // 12: footballprediction.v1.Degradation
 	(*Explanation)(nil),             // 13: footballprediction.v1.Explanation
-	(*BatchPredictRequest)(nil),     // 14: footballprediction.v1.BatchPredictRequest
-	(*BatchPredictResponse)(nil),    // 15: footballprediction.v1.BatchPredictResponse
-	(*BatchPredictResult)(nil),      // 16: footballprediction.v1.BatchPredictResult
-	(*ListPredictionsRequest)(nil),  // 17: footballprediction.v1.ListPredictionsRequest
-	(*ListPredictionsResponse)(nil), // 18: footballprediction.v1.ListPredictionsResponse
-	(*GetPredictionRequest)(nil),    // 19: footballprediction.v1.GetPredictionRequest
-	(*GetPredictionResponse)(nil),   // 20: footballprediction.v1.GetPredictionResponse
-	(*Match)(nil),                   // 21: footballprediction.v1.Match
-	(*timestamppb.Timestamp)(nil),   // 22: google.protobuf.Timestamp
-	(FeatureStatus)(0),              // 23: footballprediction.v1.FeatureStatus
-	(*status.Status)(nil),           // 24: google.rpc.Status
-	(*SimulateSeasonRequest)(nil),   // 25: footballprediction.v1.SimulateSeasonRequest
-	(*SimulateSeasonResponse)(nil),  // 26: footballprediction.v1.SimulateSeasonResponse
+	(*GroupEffect)(nil),             // 14: footballprediction.v1.GroupEffect
+	(*BatchPredictRequest)(nil),     // 15: footballprediction.v1.BatchPredictRequest
+	(*BatchPredictResponse)(nil),    // 16: footballprediction.v1.BatchPredictResponse
+	(*BatchPredictResult)(nil),      // 17: footballprediction.v1.BatchPredictResult
+	(*ListPredictionsRequest)(nil),  // 18: footballprediction.v1.ListPredictionsRequest
+	(*ListPredictionsResponse)(nil), // 19: footballprediction.v1.ListPredictionsResponse
+	(*GetPredictionRequest)(nil),    // 20: footballprediction.v1.GetPredictionRequest
+	(*GetPredictionResponse)(nil),   // 21: footballprediction.v1.GetPredictionResponse
+	(*Match)(nil),                   // 22: footballprediction.v1.Match
+	(*timestamppb.Timestamp)(nil),   // 23: google.protobuf.Timestamp
+	(FeatureStatus)(0),              // 24: footballprediction.v1.FeatureStatus
+	(*status.Status)(nil),           // 25: google.rpc.Status
+	(*SimulateSeasonRequest)(nil),   // 26: footballprediction.v1.SimulateSeasonRequest
+	(*SimulateSeasonResponse)(nil),  // 27: footballprediction.v1.SimulateSeasonResponse
 }
 var file_footballprediction_v1_prediction_proto_depIdxs = []int32{
 	2,  // 0: footballprediction.v1.PredictRequest.pairing:type_name -> footballprediction.v1.Pairing
 	0,  // 1: footballprediction.v1.PredictRequest.markets:type_name -> footballprediction.v1.Market
 	3,  // 2: footballprediction.v1.PredictRequest.odds:type_name -> footballprediction.v1.Odds
 	6,  // 3: footballprediction.v1.PredictResponse.prediction:type_name -> footballprediction.v1.Prediction
-	21, // 4: footballprediction.v1.Prediction.match:type_name -> footballprediction.v1.Match
+	22, // 4: footballprediction.v1.Prediction.match:type_name -> footballprediction.v1.Match
 	7,  // 5: footballprediction.v1.Prediction.match_result:type_name -> footballprediction.v1.MatchResult
 	8,  // 6: footballprediction.v1.Prediction.expected_goals:type_name -> footballprediction.v1.ExpectedGoals
 	9,  // 7: footballprediction.v1.Prediction.markets:type_name -> footballprediction.v1.MarketPrediction
 	11, // 8: footballprediction.v1.Prediction.model:type_name -> footballprediction.v1.ModelRef
-	22, // 9: footballprediction.v1.Prediction.features_as_of:type_name -> google.protobuf.Timestamp
-	23, // 10: footballprediction.v1.Prediction.feature_status:type_name -> footballprediction.v1.FeatureStatus
+	23, // 9: footballprediction.v1.Prediction.features_as_of:type_name -> google.protobuf.Timestamp
+	24, // 10: footballprediction.v1.Prediction.feature_status:type_name -> footballprediction.v1.FeatureStatus
 	1,  // 11: footballprediction.v1.Prediction.source:type_name -> footballprediction.v1.PredictionSource
 	12, // 12: footballprediction.v1.Prediction.degradations:type_name -> footballprediction.v1.Degradation
 	13, // 13: footballprediction.v1.Prediction.explanation:type_name -> footballprediction.v1.Explanation
-	22, // 14: footballprediction.v1.Prediction.predicted_at:type_name -> google.protobuf.Timestamp
+	23, // 14: footballprediction.v1.Prediction.predicted_at:type_name -> google.protobuf.Timestamp
 	0,  // 15: footballprediction.v1.MarketPrediction.market:type_name -> footballprediction.v1.Market
 	10, // 16: footballprediction.v1.MarketPrediction.selections:type_name -> footballprediction.v1.Selection
-	4,  // 17: footballprediction.v1.BatchPredictRequest.requests:type_name -> footballprediction.v1.PredictRequest
-	16, // 18: footballprediction.v1.BatchPredictResponse.results:type_name -> footballprediction.v1.BatchPredictResult
-	6,  // 19: footballprediction.v1.BatchPredictResult.prediction:type_name -> footballprediction.v1.Prediction
-	24, // 20: footballprediction.v1.BatchPredictResult.error:type_name -> google.rpc.Status
-	6,  // 21: footballprediction.v1.ListPredictionsResponse.predictions:type_name -> footballprediction.v1.Prediction
-	6,  // 22: footballprediction.v1.GetPredictionResponse.prediction:type_name -> footballprediction.v1.Prediction
-	4,  // 23: footballprediction.v1.PredictionService.Predict:input_type -> footballprediction.v1.PredictRequest
-	14, // 24: footballprediction.v1.PredictionService.BatchPredict:input_type -> footballprediction.v1.BatchPredictRequest
-	17, // 25: footballprediction.v1.PredictionService.ListPredictions:input_type -> footballprediction.v1.ListPredictionsRequest
-	19, // 26: footballprediction.v1.PredictionService.GetPrediction:input_type -> footballprediction.v1.GetPredictionRequest
-	25, // 27: footballprediction.v1.PredictionService.SimulateSeason:input_type -> footballprediction.v1.SimulateSeasonRequest
-	5,  // 28: footballprediction.v1.PredictionService.Predict:output_type -> footballprediction.v1.PredictResponse
-	15, // 29: footballprediction.v1.PredictionService.BatchPredict:output_type -> footballprediction.v1.BatchPredictResponse
-	18, // 30: footballprediction.v1.PredictionService.ListPredictions:output_type -> footballprediction.v1.ListPredictionsResponse
-	20, // 31: footballprediction.v1.PredictionService.GetPrediction:output_type -> footballprediction.v1.GetPredictionResponse
-	26, // 32: footballprediction.v1.PredictionService.SimulateSeason:output_type -> footballprediction.v1.SimulateSeasonResponse
-	28, // [28:33] is the sub-list for method output_type
-	23, // [23:28] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	7,  // 17: footballprediction.v1.Explanation.baseline_match_result:type_name -> footballprediction.v1.MatchResult
+	8,  // 18: footballprediction.v1.Explanation.baseline_expected_goals:type_name -> footballprediction.v1.ExpectedGoals
+	14, // 19: footballprediction.v1.Explanation.effects:type_name -> footballprediction.v1.GroupEffect
+	4,  // 20: footballprediction.v1.BatchPredictRequest.requests:type_name -> footballprediction.v1.PredictRequest
+	17, // 21: footballprediction.v1.BatchPredictResponse.results:type_name -> footballprediction.v1.BatchPredictResult
+	6,  // 22: footballprediction.v1.BatchPredictResult.prediction:type_name -> footballprediction.v1.Prediction
+	25, // 23: footballprediction.v1.BatchPredictResult.error:type_name -> google.rpc.Status
+	6,  // 24: footballprediction.v1.ListPredictionsResponse.predictions:type_name -> footballprediction.v1.Prediction
+	6,  // 25: footballprediction.v1.GetPredictionResponse.prediction:type_name -> footballprediction.v1.Prediction
+	4,  // 26: footballprediction.v1.PredictionService.Predict:input_type -> footballprediction.v1.PredictRequest
+	15, // 27: footballprediction.v1.PredictionService.BatchPredict:input_type -> footballprediction.v1.BatchPredictRequest
+	18, // 28: footballprediction.v1.PredictionService.ListPredictions:input_type -> footballprediction.v1.ListPredictionsRequest
+	20, // 29: footballprediction.v1.PredictionService.GetPrediction:input_type -> footballprediction.v1.GetPredictionRequest
+	26, // 30: footballprediction.v1.PredictionService.SimulateSeason:input_type -> footballprediction.v1.SimulateSeasonRequest
+	5,  // 31: footballprediction.v1.PredictionService.Predict:output_type -> footballprediction.v1.PredictResponse
+	16, // 32: footballprediction.v1.PredictionService.BatchPredict:output_type -> footballprediction.v1.BatchPredictResponse
+	19, // 33: footballprediction.v1.PredictionService.ListPredictions:output_type -> footballprediction.v1.ListPredictionsResponse
+	21, // 34: footballprediction.v1.PredictionService.GetPrediction:output_type -> footballprediction.v1.GetPredictionResponse
+	27, // 35: footballprediction.v1.PredictionService.SimulateSeason:output_type -> footballprediction.v1.SimulateSeasonResponse
+	31, // [31:36] is the sub-list for method output_type
+	26, // [26:31] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_footballprediction_v1_prediction_proto_init() }
@@ -1667,7 +1827,7 @@ func file_footballprediction_v1_prediction_proto_init() {
 		(*PredictRequest_Pairing)(nil),
 	}
 	file_footballprediction_v1_prediction_proto_msgTypes[8].OneofWrappers = []any{}
-	file_footballprediction_v1_prediction_proto_msgTypes[14].OneofWrappers = []any{
+	file_footballprediction_v1_prediction_proto_msgTypes[15].OneofWrappers = []any{
 		(*BatchPredictResult_Prediction)(nil),
 		(*BatchPredictResult_Error)(nil),
 	}
@@ -1677,7 +1837,7 @@ func file_footballprediction_v1_prediction_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_footballprediction_v1_prediction_proto_rawDesc), len(file_footballprediction_v1_prediction_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   19,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

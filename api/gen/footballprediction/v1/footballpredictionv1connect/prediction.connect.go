@@ -55,11 +55,12 @@ type PredictionServiceClient interface {
 	// Predict answers for one match: a stored one, or any pairing of two known teams.
 	//
 	// NOT_FOUND: MATCH_UNKNOWN, TEAM_UNKNOWN (with suggestions), MODEL_UNKNOWN,
-	// MODEL_VERSION_UNKNOWN. INVALID_ARGUMENT: SAME_TEAM_TWICE, DATE_BEFORE_HISTORY, FIELD_INVALID.
-	// FAILED_PRECONDITION: FEATURES_NOT_KEPT (the match is finished and the vector made before it was
-	// not kept), SCHEMA_MISMATCH (the model wants other features). UNAVAILABLE: MODEL_NOT_READY,
-	// SHUTTING_DOWN. INTERNAL: MODEL_FAILED. UNIMPLEMENTED: NOT_BUILT (odds, explain, assignment_key
-	// and some markets are declared and not built yet).
+	// MODEL_VERSION_UNKNOWN. INVALID_ARGUMENT: SAME_TEAM_TWICE, DATE_BEFORE_HISTORY, ODDS_INVALID,
+	// FIELD_INVALID. FAILED_PRECONDITION: FEATURES_NOT_KEPT (the match is finished and the vector made
+	// before it was not kept), SCHEMA_MISMATCH (the model wants other features), EXPLANATION_UNAVAILABLE
+	// (the model's folder does not tell the training means). UNAVAILABLE: MODEL_NOT_READY,
+	// SHUTTING_DOWN. INTERNAL: MODEL_FAILED. UNIMPLEMENTED: NOT_BUILT (assignment_key is declared and
+	// not built yet).
 	Predict(context.Context, *v1.PredictRequest) (*v1.PredictResponse, error)
 	// BatchPredict answers for 1 to 1000 matches; each succeeds or fails by itself. The call as a
 	// whole fails with INVALID_ARGUMENT (BATCH_EMPTY, BATCH_TOO_LARGE).
@@ -179,11 +180,12 @@ type PredictionServiceHandler interface {
 	// Predict answers for one match: a stored one, or any pairing of two known teams.
 	//
 	// NOT_FOUND: MATCH_UNKNOWN, TEAM_UNKNOWN (with suggestions), MODEL_UNKNOWN,
-	// MODEL_VERSION_UNKNOWN. INVALID_ARGUMENT: SAME_TEAM_TWICE, DATE_BEFORE_HISTORY, FIELD_INVALID.
-	// FAILED_PRECONDITION: FEATURES_NOT_KEPT (the match is finished and the vector made before it was
-	// not kept), SCHEMA_MISMATCH (the model wants other features). UNAVAILABLE: MODEL_NOT_READY,
-	// SHUTTING_DOWN. INTERNAL: MODEL_FAILED. UNIMPLEMENTED: NOT_BUILT (odds, explain, assignment_key
-	// and some markets are declared and not built yet).
+	// MODEL_VERSION_UNKNOWN. INVALID_ARGUMENT: SAME_TEAM_TWICE, DATE_BEFORE_HISTORY, ODDS_INVALID,
+	// FIELD_INVALID. FAILED_PRECONDITION: FEATURES_NOT_KEPT (the match is finished and the vector made
+	// before it was not kept), SCHEMA_MISMATCH (the model wants other features), EXPLANATION_UNAVAILABLE
+	// (the model's folder does not tell the training means). UNAVAILABLE: MODEL_NOT_READY,
+	// SHUTTING_DOWN. INTERNAL: MODEL_FAILED. UNIMPLEMENTED: NOT_BUILT (assignment_key is declared and
+	// not built yet).
 	Predict(context.Context, *v1.PredictRequest) (*v1.PredictResponse, error)
 	// BatchPredict answers for 1 to 1000 matches; each succeeds or fails by itself. The call as a
 	// whole fails with INVALID_ARGUMENT (BATCH_EMPTY, BATCH_TOO_LARGE).

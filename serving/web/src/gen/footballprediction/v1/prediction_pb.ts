@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file footballprediction/v1/prediction.proto.
  */
 export const file_footballprediction_v1_prediction: GenFile = /*@__PURE__*/
-  fileDesc("CiZmb290YmFsbHByZWRpY3Rpb24vdjEvcHJlZGljdGlvbi5wcm90bxIVZm9vdGJhbGxwcmVkaWN0aW9uLnYxIlIKB1BhaXJpbmcSEwoLY29tcGV0aXRpb24YASABKAkSEQoJaG9tZV90ZWFtGAIgASgJEhEKCWF3YXlfdGVhbRgDIAEoCRIMCgRkYXRlGAQgASgJIlUKBE9kZHMSDAoEaG9tZRgBIAEoARIMCgRkcmF3GAIgASgBEgwKBGF3YXkYAyABKAESEAoIb3Zlcl8yXzUYBCABKAESEQoJdW5kZXJfMl81GAUgASgBIosCCg5QcmVkaWN0UmVxdWVzdBISCghtYXRjaF9pZBgBIAEoCUgAEjEKB3BhaXJpbmcYAiABKAsyHi5mb290YmFsbHByZWRpY3Rpb24udjEuUGFpcmluZ0gAEi4KB21hcmtldHMYAyADKA4yHS5mb290YmFsbHByZWRpY3Rpb24udjEuTWFya2V0EikKBG9kZHMYBCABKAsyGy5mb290YmFsbHByZWRpY3Rpb24udjEuT2RkcxIPCgdleHBsYWluGAUgASgIEg0KBW1vZGVsGAYgASgJEhUKDW1vZGVsX3ZlcnNpb24YByABKAkSFgoOYXNzaWdubWVudF9rZXkYCCABKAlCCAoGdGFyZ2V0IkgKD1ByZWRpY3RSZXNwb25zZRI1CgpwcmVkaWN0aW9uGAEgASgLMiEuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlByZWRpY3Rpb24iggUKClByZWRpY3Rpb24SFQoNcHJlZGljdGlvbl9pZBgBIAEoCRIrCgVtYXRjaBgCIAEoCzIcLmZvb3RiYWxscHJlZGljdGlvbi52MS5NYXRjaBI4CgxtYXRjaF9yZXN1bHQYAyABKAsyIi5mb290YmFsbHByZWRpY3Rpb24udjEuTWF0Y2hSZXN1bHQSPAoOZXhwZWN0ZWRfZ29hbHMYBCABKAsyJC5mb290YmFsbHByZWRpY3Rpb24udjEuRXhwZWN0ZWRHb2FscxI4CgdtYXJrZXRzGAUgAygLMicuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLk1hcmtldFByZWRpY3Rpb24SLgoFbW9kZWwYBiABKAsyHy5mb290YmFsbHByZWRpY3Rpb24udjEuTW9kZWxSZWYSMgoOZmVhdHVyZXNfYXNfb2YYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjwKDmZlYXR1cmVfc3RhdHVzGAggASgOMiQuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkZlYXR1cmVTdGF0dXMSNwoGc291cmNlGAkgASgOMicuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlByZWRpY3Rpb25Tb3VyY2USOAoMZGVncmFkYXRpb25zGAogAygLMiIuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkRlZ3JhZGF0aW9uEjcKC2V4cGxhbmF0aW9uGAsgASgLMiIuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkV4cGxhbmF0aW9uEjAKDHByZWRpY3RlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiWwoLTWF0Y2hSZXN1bHQSGAoQaG9tZV9wcm9iYWJpbGl0eRgBIAEoARIYChBkcmF3X3Byb2JhYmlsaXR5GAIgASgBEhgKEGF3YXlfcHJvYmFiaWxpdHkYAyABKAEiKwoNRXhwZWN0ZWRHb2FscxIMCgRob21lGAEgASgBEgwKBGF3YXkYAiABKAEidwoQTWFya2V0UHJlZGljdGlvbhItCgZtYXJrZXQYASABKA4yHS5mb290YmFsbHByZWRpY3Rpb24udjEuTWFya2V0EjQKCnNlbGVjdGlvbnMYAiADKAsyIC5mb290YmFsbHByZWRpY3Rpb24udjEuU2VsZWN0aW9uImQKCVNlbGVjdGlvbhIMCgRuYW1lGAEgASgJEhEKBGxpbmUYAiABKAFIAIgBARITCgtwcm9iYWJpbGl0eRgDIAEoARIYChBwdXNoX3Byb2JhYmlsaXR5GAQgASgBQgcKBV9saW5lIjoKCE1vZGVsUmVmEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIPCgd2YXJpYW50GAMgASgJIi0KC0RlZ3JhZGF0aW9uEg4KBnJlYXNvbhgBIAEoCRIOCgZkZXRhaWwYAiABKAkiDQoLRXhwbGFuYXRpb24iTgoTQmF0Y2hQcmVkaWN0UmVxdWVzdBI3CghyZXF1ZXN0cxgBIAMoCzIlLmZvb3RiYWxscHJlZGljdGlvbi52MS5QcmVkaWN0UmVxdWVzdCJSChRCYXRjaFByZWRpY3RSZXNwb25zZRI6CgdyZXN1bHRzGAEgAygLMikuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkJhdGNoUHJlZGljdFJlc3VsdCJ8ChJCYXRjaFByZWRpY3RSZXN1bHQSNwoKcHJlZGljdGlvbhgBIAEoCzIhLmZvb3RiYWxscHJlZGljdGlvbi52MS5QcmVkaWN0aW9uSAASIwoFZXJyb3IYAiABKAsyEi5nb29nbGUucnBjLlN0YXR1c0gAQggKBnJlc3VsdCI/ChZMaXN0UHJlZGljdGlvbnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJImoKF0xpc3RQcmVkaWN0aW9uc1Jlc3BvbnNlEjYKC3ByZWRpY3Rpb25zGAEgAygLMiEuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlByZWRpY3Rpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIi0KFEdldFByZWRpY3Rpb25SZXF1ZXN0EhUKDXByZWRpY3Rpb25faWQYASABKAkiTgoVR2V0UHJlZGljdGlvblJlc3BvbnNlEjUKCnByZWRpY3Rpb24YASABKAsyIS5mb290YmFsbHByZWRpY3Rpb24udjEuUHJlZGljdGlvbircAgoGTWFya2V0EhYKEk1BUktFVF9VTlNQRUNJRklFRBAAEhcKE01BUktFVF9NQVRDSF9SRVNVTFQQARIYChRNQVJLRVRfRE9VQkxFX0NIQU5DRRACEhYKEk1BUktFVF9UT1RBTF9HT0FMUxADEh4KGk1BUktFVF9CT1RIX1RFQU1TX1RPX1NDT1JFEAQSGAoUTUFSS0VUX0NPUlJFQ1RfU0NPUkUQBRIWChJNQVJLRVRfRFJBV19OT19CRVQQBhIbChdNQVJLRVRfVEVBTV9UT1RBTF9HT0FMUxAHEhkKFU1BUktFVF9BU0lBTl9IQU5ESUNBUBAIEhYKEk1BUktFVF9DTEVBTl9TSEVFVBAJEhUKEU1BUktFVF9XSU5fVE9fTklMEAoSGQoVTUFSS0VUX1dJTk5JTkdfTUFSR0lOEAsSGwoXTUFSS0VUX0hBTEZfVElNRV9SRVNVTFQQDCpzChBQcmVkaWN0aW9uU291cmNlEiEKHVBSRURJQ1RJT05fU09VUkNFX1VOU1BFQ0lGSUVEEAASHwobUFJFRElDVElPTl9TT1VSQ0VfSU5GRVJFTkNFEAESGwoXUFJFRElDVElPTl9TT1VSQ0VfQ0FDSEUQAjKyBAoRUHJlZGljdGlvblNlcnZpY2USXQoHUHJlZGljdBIlLmZvb3RiYWxscHJlZGljdGlvbi52MS5QcmVkaWN0UmVxdWVzdBomLmZvb3RiYWxscHJlZGljdGlvbi52MS5QcmVkaWN0UmVzcG9uc2UiA5ACARJnCgxCYXRjaFByZWRpY3QSKi5mb290YmFsbHByZWRpY3Rpb24udjEuQmF0Y2hQcmVkaWN0UmVxdWVzdBorLmZvb3RiYWxscHJlZGljdGlvbi52MS5CYXRjaFByZWRpY3RSZXNwb25zZRJ1Cg9MaXN0UHJlZGljdGlvbnMSLS5mb290YmFsbHByZWRpY3Rpb24udjEuTGlzdFByZWRpY3Rpb25zUmVxdWVzdBouLmZvb3RiYWxscHJlZGljdGlvbi52MS5MaXN0UHJlZGljdGlvbnNSZXNwb25zZSIDkAIBEm8KDUdldFByZWRpY3Rpb24SKy5mb290YmFsbHByZWRpY3Rpb24udjEuR2V0UHJlZGljdGlvblJlcXVlc3QaLC5mb290YmFsbHByZWRpY3Rpb24udjEuR2V0UHJlZGljdGlvblJlc3BvbnNlIgOQAgESbQoOU2ltdWxhdGVTZWFzb24SLC5mb290YmFsbHByZWRpY3Rpb24udjEuU2ltdWxhdGVTZWFzb25SZXF1ZXN0Gi0uZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlNpbXVsYXRlU2Vhc29uUmVzcG9uc2ViBnByb3RvMw", [file_footballprediction_v1_feature, file_footballprediction_v1_match, file_footballprediction_v1_season, file_google_protobuf_timestamp, file_google_rpc_status]);
+  fileDesc("CiZmb290YmFsbHByZWRpY3Rpb24vdjEvcHJlZGljdGlvbi5wcm90bxIVZm9vdGJhbGxwcmVkaWN0aW9uLnYxIlIKB1BhaXJpbmcSEwoLY29tcGV0aXRpb24YASABKAkSEQoJaG9tZV90ZWFtGAIgASgJEhEKCWF3YXlfdGVhbRgDIAEoCRIMCgRkYXRlGAQgASgJIlUKBE9kZHMSDAoEaG9tZRgBIAEoARIMCgRkcmF3GAIgASgBEgwKBGF3YXkYAyABKAESEAoIb3Zlcl8yXzUYBCABKAESEQoJdW5kZXJfMl81GAUgASgBIosCCg5QcmVkaWN0UmVxdWVzdBISCghtYXRjaF9pZBgBIAEoCUgAEjEKB3BhaXJpbmcYAiABKAsyHi5mb290YmFsbHByZWRpY3Rpb24udjEuUGFpcmluZ0gAEi4KB21hcmtldHMYAyADKA4yHS5mb290YmFsbHByZWRpY3Rpb24udjEuTWFya2V0EikKBG9kZHMYBCABKAsyGy5mb290YmFsbHByZWRpY3Rpb24udjEuT2RkcxIPCgdleHBsYWluGAUgASgIEg0KBW1vZGVsGAYgASgJEhUKDW1vZGVsX3ZlcnNpb24YByABKAkSFgoOYXNzaWdubWVudF9rZXkYCCABKAlCCAoGdGFyZ2V0IkgKD1ByZWRpY3RSZXNwb25zZRI1CgpwcmVkaWN0aW9uGAEgASgLMiEuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlByZWRpY3Rpb24iggUKClByZWRpY3Rpb24SFQoNcHJlZGljdGlvbl9pZBgBIAEoCRIrCgVtYXRjaBgCIAEoCzIcLmZvb3RiYWxscHJlZGljdGlvbi52MS5NYXRjaBI4CgxtYXRjaF9yZXN1bHQYAyABKAsyIi5mb290YmFsbHByZWRpY3Rpb24udjEuTWF0Y2hSZXN1bHQSPAoOZXhwZWN0ZWRfZ29hbHMYBCABKAsyJC5mb290YmFsbHByZWRpY3Rpb24udjEuRXhwZWN0ZWRHb2FscxI4CgdtYXJrZXRzGAUgAygLMicuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLk1hcmtldFByZWRpY3Rpb24SLgoFbW9kZWwYBiABKAsyHy5mb290YmFsbHByZWRpY3Rpb24udjEuTW9kZWxSZWYSMgoOZmVhdHVyZXNfYXNfb2YYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjwKDmZlYXR1cmVfc3RhdHVzGAggASgOMiQuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkZlYXR1cmVTdGF0dXMSNwoGc291cmNlGAkgASgOMicuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlByZWRpY3Rpb25Tb3VyY2USOAoMZGVncmFkYXRpb25zGAogAygLMiIuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkRlZ3JhZGF0aW9uEjcKC2V4cGxhbmF0aW9uGAsgASgLMiIuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkV4cGxhbmF0aW9uEjAKDHByZWRpY3RlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiWwoLTWF0Y2hSZXN1bHQSGAoQaG9tZV9wcm9iYWJpbGl0eRgBIAEoARIYChBkcmF3X3Byb2JhYmlsaXR5GAIgASgBEhgKEGF3YXlfcHJvYmFiaWxpdHkYAyABKAEiKwoNRXhwZWN0ZWRHb2FscxIMCgRob21lGAEgASgBEgwKBGF3YXkYAiABKAEidwoQTWFya2V0UHJlZGljdGlvbhItCgZtYXJrZXQYASABKA4yHS5mb290YmFsbHByZWRpY3Rpb24udjEuTWFya2V0EjQKCnNlbGVjdGlvbnMYAiADKAsyIC5mb290YmFsbHByZWRpY3Rpb24udjEuU2VsZWN0aW9uImQKCVNlbGVjdGlvbhIMCgRuYW1lGAEgASgJEhEKBGxpbmUYAiABKAFIAIgBARITCgtwcm9iYWJpbGl0eRgDIAEoARIYChBwdXNoX3Byb2JhYmlsaXR5GAQgASgBQgcKBV9saW5lIjoKCE1vZGVsUmVmEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIPCgd2YXJpYW50GAMgASgJIi0KC0RlZ3JhZGF0aW9uEg4KBnJlYXNvbhgBIAEoCRIOCgZkZXRhaWwYAiABKAkizAEKC0V4cGxhbmF0aW9uEkEKFWJhc2VsaW5lX21hdGNoX3Jlc3VsdBgBIAEoCzIiLmZvb3RiYWxscHJlZGljdGlvbi52MS5NYXRjaFJlc3VsdBJFChdiYXNlbGluZV9leHBlY3RlZF9nb2FscxgCIAEoCzIkLmZvb3RiYWxscHJlZGljdGlvbi52MS5FeHBlY3RlZEdvYWxzEjMKB2VmZmVjdHMYAyADKAsyIi5mb290YmFsbHByZWRpY3Rpb24udjEuR3JvdXBFZmZlY3QikQEKC0dyb3VwRWZmZWN0Eg0KBWdyb3VwGAEgASgJEhMKC2hvbWVfZWZmZWN0GAIgASgBEhMKC2RyYXdfZWZmZWN0GAMgASgBEhMKC2F3YXlfZWZmZWN0GAQgASgBEhkKEWhvbWVfZ29hbHNfZWZmZWN0GAUgASgBEhkKEWF3YXlfZ29hbHNfZWZmZWN0GAYgASgBIk4KE0JhdGNoUHJlZGljdFJlcXVlc3QSNwoIcmVxdWVzdHMYASADKAsyJS5mb290YmFsbHByZWRpY3Rpb24udjEuUHJlZGljdFJlcXVlc3QiUgoUQmF0Y2hQcmVkaWN0UmVzcG9uc2USOgoHcmVzdWx0cxgBIAMoCzIpLmZvb3RiYWxscHJlZGljdGlvbi52MS5CYXRjaFByZWRpY3RSZXN1bHQifAoSQmF0Y2hQcmVkaWN0UmVzdWx0EjcKCnByZWRpY3Rpb24YASABKAsyIS5mb290YmFsbHByZWRpY3Rpb24udjEuUHJlZGljdGlvbkgAEiMKBWVycm9yGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNIAEIICgZyZXN1bHQiPwoWTGlzdFByZWRpY3Rpb25zUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJqChdMaXN0UHJlZGljdGlvbnNSZXNwb25zZRI2CgtwcmVkaWN0aW9ucxgBIAMoCzIhLmZvb3RiYWxscHJlZGljdGlvbi52MS5QcmVkaWN0aW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSItChRHZXRQcmVkaWN0aW9uUmVxdWVzdBIVCg1wcmVkaWN0aW9uX2lkGAEgASgJIk4KFUdldFByZWRpY3Rpb25SZXNwb25zZRI1CgpwcmVkaWN0aW9uGAEgASgLMiEuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlByZWRpY3Rpb24q3AIKBk1hcmtldBIWChJNQVJLRVRfVU5TUEVDSUZJRUQQABIXChNNQVJLRVRfTUFUQ0hfUkVTVUxUEAESGAoUTUFSS0VUX0RPVUJMRV9DSEFOQ0UQAhIWChJNQVJLRVRfVE9UQUxfR09BTFMQAxIeChpNQVJLRVRfQk9USF9URUFNU19UT19TQ09SRRAEEhgKFE1BUktFVF9DT1JSRUNUX1NDT1JFEAUSFgoSTUFSS0VUX0RSQVdfTk9fQkVUEAYSGwoXTUFSS0VUX1RFQU1fVE9UQUxfR09BTFMQBxIZChVNQVJLRVRfQVNJQU5fSEFORElDQVAQCBIWChJNQVJLRVRfQ0xFQU5fU0hFRVQQCRIVChFNQVJLRVRfV0lOX1RPX05JTBAKEhkKFU1BUktFVF9XSU5OSU5HX01BUkdJThALEhsKF01BUktFVF9IQUxGX1RJTUVfUkVTVUxUEAwqcwoQUHJlZGljdGlvblNvdXJjZRIhCh1QUkVESUNUSU9OX1NPVVJDRV9VTlNQRUNJRklFRBAAEh8KG1BSRURJQ1RJT05fU09VUkNFX0lORkVSRU5DRRABEhsKF1BSRURJQ1RJT05fU09VUkNFX0NBQ0hFEAIysgQKEVByZWRpY3Rpb25TZXJ2aWNlEl0KB1ByZWRpY3QSJS5mb290YmFsbHByZWRpY3Rpb24udjEuUHJlZGljdFJlcXVlc3QaJi5mb290YmFsbHByZWRpY3Rpb24udjEuUHJlZGljdFJlc3BvbnNlIgOQAgESZwoMQmF0Y2hQcmVkaWN0EiouZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkJhdGNoUHJlZGljdFJlcXVlc3QaKy5mb290YmFsbHByZWRpY3Rpb24udjEuQmF0Y2hQcmVkaWN0UmVzcG9uc2USdQoPTGlzdFByZWRpY3Rpb25zEi0uZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkxpc3RQcmVkaWN0aW9uc1JlcXVlc3QaLi5mb290YmFsbHByZWRpY3Rpb24udjEuTGlzdFByZWRpY3Rpb25zUmVzcG9uc2UiA5ACARJvCg1HZXRQcmVkaWN0aW9uEisuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkdldFByZWRpY3Rpb25SZXF1ZXN0GiwuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkdldFByZWRpY3Rpb25SZXNwb25zZSIDkAIBEm0KDlNpbXVsYXRlU2Vhc29uEiwuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlNpbXVsYXRlU2Vhc29uUmVxdWVzdBotLmZvb3RiYWxscHJlZGljdGlvbi52MS5TaW11bGF0ZVNlYXNvblJlc3BvbnNlYgZwcm90bzM", [file_footballprediction_v1_feature, file_footballprediction_v1_match, file_footballprediction_v1_season, file_google_protobuf_timestamp, file_google_rpc_status]);
 
 /**
  * Pairing is any two known teams on a day.
@@ -65,7 +65,10 @@ export const PairingSchema: GenMessage<Pairing> = /*@__PURE__*/
   messageDesc(file_footballprediction_v1_prediction, 0);
 
 /**
- * Odds are a bookmaker's decimal odds, each greater than 1.
+ * Odds are a bookmaker's decimal odds, each a finite number greater than 1. They are two groups, of
+ * which at least one is given, and each in full: home, draw and away; over_2_5 and under_2_5. The
+ * inverses of a group's odds sum to between 0.98 and 1.25; that margin is taken off by dividing by it.
+ * All else is ODDS_INVALID, with the fields at fault.
  *
  * @generated from message footballprediction.v1.Odds
  */
@@ -92,7 +95,7 @@ export type Odds = Message<"footballprediction.v1.Odds"> & {
   away: number;
 
   /**
-   * Three goals or more. Set together with under_2_5 or not at all.
+   * Three goals or more.
    *
    * @generated from field: double over_2_5 = 4;
    */
@@ -150,14 +153,16 @@ export type PredictRequest = Message<"footballprediction.v1.PredictRequest"> & {
   markets: Market[];
 
   /**
-   * Odds to blend in. Not built yet: UNIMPLEMENTED (NOT_BUILT) where set.
+   * Odds to blend in. Those of home win, draw and away win take the place of the model's match result;
+   * those of over and under 2.5 goals take the place of its expected goals. The model's grid of scores is
+   * moved to them by the least change, so that all markets still agree.
    *
    * @generated from field: footballprediction.v1.Odds odds = 4;
    */
   odds?: Odds | undefined;
 
   /**
-   * Asks for an explanation. Not built yet: UNIMPLEMENTED (NOT_BUILT) where set.
+   * Asks for an explanation of what the model says, which costs some 250 further rows of the model.
    *
    * @generated from field: bool explain = 5;
    */
@@ -405,6 +410,12 @@ export const MarketPredictionSchema: GenMessage<MarketPrediction> = /*@__PURE__*
 /**
  * Selection is one thing that can happen in a market.
  *
+ * A quarter line, such as 2.25 goals, is two bets of half the stake: at the whole and at the half line
+ * beside it, 2 and 2.5. Its probabilities are the means of theirs, that is the shares of a stake that are
+ * won and returned on average. (Over 2.25 goals: three goals win all of the stake; two return half of it
+ * and lose half.) So at every line the probabilities of the two sides and their common push sum to 1, and
+ * odds of 1 + (1 - probability - push_probability) / probability are fair.
+ *
  * @generated from message footballprediction.v1.Selection
  */
 export type Selection = Message<"footballprediction.v1.Selection"> & {
@@ -423,14 +434,15 @@ export type Selection = Message<"footballprediction.v1.Selection"> & {
   line?: number | undefined;
 
   /**
-   * It happens.
+   * It happens. At quarter lines: the share of a stake that is won on average.
    *
    * @generated from field: double probability = 3;
    */
   probability: number;
 
   /**
-   * The line is hit exactly and stakes are returned; 0 at half lines.
+   * The line is hit exactly and stakes are returned; 0 at half lines and where there is no line, but for
+   * draw no bet. At quarter lines: the share of a stake that is returned on average.
    *
    * @generated from field: double push_probability = 4;
    */
@@ -508,12 +520,39 @@ export const DegradationSchema: GenMessage<Degradation> = /*@__PURE__*/
   messageDesc(file_footballprediction_v1_prediction, 10);
 
 /**
- * Explanation says how far each group of features moved an answer; it gets its fields when it is
- * built.
+ * Explanation says how far each group of features moved what the model says of a match, from what it
+ * says of an average one: the baseline and the effects of all groups sum to the model's match result and
+ * expected goals. Those are the prediction's own; where odds were blended in, or where no grid of scores
+ * has both, they are those before that.
+ *
+ * An effect is the group's Shapley value: how much setting the group to the match's values, the others
+ * being at their training means or at the match's values, moves the model, in the mean of all orders in
+ * which the groups may be set. With more than 8 groups it is the mean of the rotations of one order,
+ * forwards and backwards, which is the same for a model whose groups interact no more than in pairs.
  *
  * @generated from message footballprediction.v1.Explanation
  */
 export type Explanation = Message<"footballprediction.v1.Explanation"> & {
+  /**
+   * The model's match result with every feature at its training mean.
+   *
+   * @generated from field: footballprediction.v1.MatchResult baseline_match_result = 1;
+   */
+  baselineMatchResult?: MatchResult | undefined;
+
+  /**
+   * The model's expected goals with every feature at its training mean.
+   *
+   * @generated from field: footballprediction.v1.ExpectedGoals baseline_expected_goals = 2;
+   */
+  baselineExpectedGoals?: ExpectedGoals | undefined;
+
+  /**
+   * One per group of features, in the order of the features.
+   *
+   * @generated from field: repeated footballprediction.v1.GroupEffect effects = 3;
+   */
+  effects: GroupEffect[];
 };
 
 /**
@@ -522,6 +561,62 @@ export type Explanation = Message<"footballprediction.v1.Explanation"> & {
  */
 export const ExplanationSchema: GenMessage<Explanation> = /*@__PURE__*/
   messageDesc(file_footballprediction_v1_prediction, 11);
+
+/**
+ * GroupEffect is how far a group of features moved an answer.
+ *
+ * @generated from message footballprediction.v1.GroupEffect
+ */
+export type GroupEffect = Message<"footballprediction.v1.GroupEffect"> & {
+  /**
+   * Name of the group: "elo", "form", …
+   *
+   * @generated from field: string group = 1;
+   */
+  group: string;
+
+  /**
+   * Added to the probability of a home win, -1 to 1. The three effects on the match result sum to 0.
+   *
+   * @generated from field: double home_effect = 2;
+   */
+  homeEffect: number;
+
+  /**
+   * Added to the probability of a draw.
+   *
+   * @generated from field: double draw_effect = 3;
+   */
+  drawEffect: number;
+
+  /**
+   * Added to the probability of an away win.
+   *
+   * @generated from field: double away_effect = 4;
+   */
+  awayEffect: number;
+
+  /**
+   * Added to the expected goals of the home team.
+   *
+   * @generated from field: double home_goals_effect = 5;
+   */
+  homeGoalsEffect: number;
+
+  /**
+   * Added to the expected goals of the away team.
+   *
+   * @generated from field: double away_goals_effect = 6;
+   */
+  awayGoalsEffect: number;
+};
+
+/**
+ * Describes the message footballprediction.v1.GroupEffect.
+ * Use `create(GroupEffectSchema)` to create a new message.
+ */
+export const GroupEffectSchema: GenMessage<GroupEffect> = /*@__PURE__*/
+  messageDesc(file_footballprediction_v1_prediction, 12);
 
 /**
  * BatchPredictRequest asks about many matches.
@@ -542,7 +637,7 @@ export type BatchPredictRequest = Message<"footballprediction.v1.BatchPredictReq
  * Use `create(BatchPredictRequestSchema)` to create a new message.
  */
 export const BatchPredictRequestSchema: GenMessage<BatchPredictRequest> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_prediction, 12);
+  messageDesc(file_footballprediction_v1_prediction, 13);
 
 /**
  * BatchPredictResponse holds the answers.
@@ -563,7 +658,7 @@ export type BatchPredictResponse = Message<"footballprediction.v1.BatchPredictRe
  * Use `create(BatchPredictResponseSchema)` to create a new message.
  */
 export const BatchPredictResponseSchema: GenMessage<BatchPredictResponse> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_prediction, 13);
+  messageDesc(file_footballprediction_v1_prediction, 14);
 
 /**
  * BatchPredictResult is the answer to one request of a batch.
@@ -600,7 +695,7 @@ export type BatchPredictResult = Message<"footballprediction.v1.BatchPredictResu
  * Use `create(BatchPredictResultSchema)` to create a new message.
  */
 export const BatchPredictResultSchema: GenMessage<BatchPredictResult> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_prediction, 14);
+  messageDesc(file_footballprediction_v1_prediction, 15);
 
 /**
  * ListPredictionsRequest asks for recorded predictions.
@@ -628,7 +723,7 @@ export type ListPredictionsRequest = Message<"footballprediction.v1.ListPredicti
  * Use `create(ListPredictionsRequestSchema)` to create a new message.
  */
 export const ListPredictionsRequestSchema: GenMessage<ListPredictionsRequest> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_prediction, 15);
+  messageDesc(file_footballprediction_v1_prediction, 16);
 
 /**
  * ListPredictionsResponse is one page of predictions.
@@ -656,7 +751,7 @@ export type ListPredictionsResponse = Message<"footballprediction.v1.ListPredict
  * Use `create(ListPredictionsResponseSchema)` to create a new message.
  */
 export const ListPredictionsResponseSchema: GenMessage<ListPredictionsResponse> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_prediction, 16);
+  messageDesc(file_footballprediction_v1_prediction, 17);
 
 /**
  * GetPredictionRequest names a recorded prediction.
@@ -677,7 +772,7 @@ export type GetPredictionRequest = Message<"footballprediction.v1.GetPredictionR
  * Use `create(GetPredictionRequestSchema)` to create a new message.
  */
 export const GetPredictionRequestSchema: GenMessage<GetPredictionRequest> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_prediction, 17);
+  messageDesc(file_footballprediction_v1_prediction, 18);
 
 /**
  * GetPredictionResponse holds the prediction.
@@ -698,7 +793,7 @@ export type GetPredictionResponse = Message<"footballprediction.v1.GetPrediction
  * Use `create(GetPredictionResponseSchema)` to create a new message.
  */
 export const GetPredictionResponseSchema: GenMessage<GetPredictionResponse> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_prediction, 18);
+  messageDesc(file_footballprediction_v1_prediction, 19);
 
 /**
  * Market is a question about a match. All markets are read off one grid of scores, so they never
@@ -729,7 +824,8 @@ export enum Market {
   DOUBLE_CHANCE = 2,
 
   /**
-   * Selections "over" and "under" at the lines 0.5, 1.5, … 6.5.
+   * Selections "over" and "under" at the half lines 0.5, 1.5, … 6.5, and then at the whole and quarter
+   * lines between them: 0.75, 1, 1.25, 1.75, … 6.25.
    *
    * @generated from enum value: MARKET_TOTAL_GOALS = 3;
    */
@@ -750,49 +846,54 @@ export enum Market {
   CORRECT_SCORE = 5,
 
   /**
-   * Not built yet.
+   * Selections "home", "away"; a draw returns both stakes, so its probability is their push.
    *
    * @generated from enum value: MARKET_DRAW_NO_BET = 6;
    */
   DRAW_NO_BET = 6,
 
   /**
-   * Not built yet.
+   * Selections "home_over" and "home_under" at the lines 0.5, 0.75, 1, … 4.5 of the home team's goals,
+   * and then "away_over" and "away_under" at those of the away team's.
    *
    * @generated from enum value: MARKET_TEAM_TOTAL_GOALS = 7;
    */
   TEAM_TOTAL_GOALS = 7,
 
   /**
-   * Not built yet.
+   * Selections "home" and "away" at the home team's handicaps -4, -3.75, … 4. A selection's line is the
+   * handicap of its own team, which is added to that team's goals: "home" at -0.5 is a home win, and
+   * "away" at 0.5, the other side of the same bet, is everything else.
    *
    * @generated from enum value: MARKET_ASIAN_HANDICAP = 8;
    */
   ASIAN_HANDICAP = 8,
 
   /**
-   * Not built yet.
+   * Selections "home", "away": that team concedes no goal. At 0-0 both happen, often neither.
    *
    * @generated from enum value: MARKET_CLEAN_SHEET = 9;
    */
   CLEAN_SHEET = 9,
 
   /**
-   * Not built yet.
+   * Selections "home", "away": that team wins and concedes no goal.
    *
    * @generated from enum value: MARKET_WIN_TO_NIL = 10;
    */
   WIN_TO_NIL = 10,
 
   /**
-   * Not built yet.
+   * Selections "home_1", "home_2", "home_3", "home_4_or_more", "draw", "away_1", "away_2", "away_3",
+   * "away_4_or_more": who wins by how many goals. They sum to 1.
    *
    * @generated from enum value: MARKET_WINNING_MARGIN = 11;
    */
   WINNING_MARGIN = 11,
 
   /**
-   * Not built yet.
+   * Selections "home", "draw", "away": who leads at half-time. Each goal of the final score falls in the
+   * first half with probability 0.442, independently of the others.
    *
    * @generated from enum value: MARKET_HALF_TIME_RESULT = 12;
    */
@@ -849,11 +950,12 @@ export const PredictionService: GenService<{
    * Predict answers for one match: a stored one, or any pairing of two known teams.
    *
    * NOT_FOUND: MATCH_UNKNOWN, TEAM_UNKNOWN (with suggestions), MODEL_UNKNOWN,
-   * MODEL_VERSION_UNKNOWN. INVALID_ARGUMENT: SAME_TEAM_TWICE, DATE_BEFORE_HISTORY, FIELD_INVALID.
-   * FAILED_PRECONDITION: FEATURES_NOT_KEPT (the match is finished and the vector made before it was
-   * not kept), SCHEMA_MISMATCH (the model wants other features). UNAVAILABLE: MODEL_NOT_READY,
-   * SHUTTING_DOWN. INTERNAL: MODEL_FAILED. UNIMPLEMENTED: NOT_BUILT (odds, explain, assignment_key
-   * and some markets are declared and not built yet).
+   * MODEL_VERSION_UNKNOWN. INVALID_ARGUMENT: SAME_TEAM_TWICE, DATE_BEFORE_HISTORY, ODDS_INVALID,
+   * FIELD_INVALID. FAILED_PRECONDITION: FEATURES_NOT_KEPT (the match is finished and the vector made
+   * before it was not kept), SCHEMA_MISMATCH (the model wants other features), EXPLANATION_UNAVAILABLE
+   * (the model's folder does not tell the training means). UNAVAILABLE: MODEL_NOT_READY,
+   * SHUTTING_DOWN. INTERNAL: MODEL_FAILED. UNIMPLEMENTED: NOT_BUILT (assignment_key is declared and
+   * not built yet).
    *
    * @generated from rpc footballprediction.v1.PredictionService.Predict
    */
