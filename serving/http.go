@@ -15,12 +15,10 @@ import (
 // bodyTimeout is how long the body of a unary request may take to arrive.
 const bodyTimeout = 30 * time.Second
 
-// maxDrainBytes is how much more is read of a body that is too large.
-const maxDrainBytes = 4 * MaxMessageBytes
-
 // newHTTP returns the handler of the public HTTP port: RPC paths go straight to Connect's handlers
-// (Connect, gRPC-Web, gRPC), the other paths of the contract to REST, and / to the page, if any.
-func newHTTP(p *policy, procedures []Procedure, health *health, page http.Handler) http.Handler {
+// (Connect, gRPC-Web, gRPC), the other paths of the contract to REST, those of routes to these, and /
+// to the page, if any.
+func newHTTP(p *policy, procedures []Procedure, routes Routes, health *health, page http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	options := connectOptions(p)
 	origins := anyOrigin()
@@ -29,7 +27,7 @@ func newHTTP(p *policy, procedures []Procedure, health *health, page http.Handle
 		procedure := &procedures[i]
 		handler := procedure.connect(p, options...)
 		if procedure.unary != nil {
-			handler = bounded(handler, p.limit)
+			handler = bounded(handler)
 		}
 		if procedure.role <= Viewer {
 			handler = origins.Handler(handler)
@@ -43,12 +41,13 @@ func newHTTP(p *policy, procedures []Procedure, health *health, page http.Handle
 	mux.Handle(grpcreflect.NewHandlerV1(reflector, options...))
 	mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, options...))
 	mountREST(mux, p, procedures)
+	mountRoutes(mux, p, routes)
 	mux.Handle("GET /health", health)
 	if page != nil {
 		mux.Handle("GET /{$}", page)
 		mux.Handle("GET /assets/", page)
 	}
-	mux.Handle("/", elsewhere{mux})
+	mux.Handle("/", elsewhere{mux, writeStatus})
 	return mux
 }
 
@@ -66,24 +65,23 @@ func anyOrigin() *cors.Cors {
 
 // connectOptions are what every Connect handler behind the policy is made with.
 func connectOptions(p *policy) []connect.HandlerOption {
-	gunzip := func() connect.Decompressor { return &boundedGzip{limit: p.limit} }
-	return append(connectCodecs(p.limit),
+	return append(connectCodecs(),
 		connect.WithInterceptors(connectInterceptor{p}),
-		connect.WithReadMaxBytes(p.limit.transport()),
-		connect.WithCompression("gzip", gunzip, newGzip),
+		connect.WithReadMaxBytes(maxTransportBytes),
+		connect.WithCompression("gzip", newBoundedGzip, newGzip),
 		connect.WithCompressMinBytes(1024),
 	)
 }
 
 // bounded refuses a unary RPC that says that its message is too large, before any of it is
 // decoded, and gives the rest bodyTimeout to arrive.
-func bounded(next http.Handler, limit messageLimit) http.Handler {
+func bounded(next http.Handler) http.Handler {
 	errors := connect.NewErrorWriter()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		limitBodyTime(w)
-		if r.ContentLength > int64(limit)+5 { // and the prefix that gRPC puts before a message
+		if r.ContentLength > MaxMessageBytes+5 { // and the prefix that gRPC puts before a message
 			drain(r)
-			_ = errors.Write(w, r, limit.exceeded().connect()) // fails only where the caller has left
+			_ = errors.Write(w, r, errMessageTooLarge().connect()) // fails only where the caller has left
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -91,13 +89,13 @@ func bounded(next http.Handler, limit messageLimit) http.Handler {
 }
 
 // drain reads what an HTTP/1.1 caller still sends of a message that is too large, up to
-// maxDrainBytes: many read no answer before they have sent it all, and would find the connection
+// maxTransportBytes: many read no answer before they have sent it all, and would find the connection
 // reset. A caller that asks beforehand whether to send need not.
 func drain(r *http.Request) {
 	if r.ProtoMajor != 1 || r.Header.Get("Expect") != "" {
 		return
 	}
-	_, _ = io.CopyN(io.Discard, r.Body, maxDrainBytes) // the answer is the same where the body ends early
+	_, _ = io.CopyN(io.Discard, r.Body, maxTransportBytes) // the answer is the same where the body ends early
 }
 
 // limitBodyTime ends the reading of a request's body after bodyTimeout.

@@ -105,14 +105,13 @@ func (r *route) bindBody(message proto.Message, request *http.Request) error {
 	if encoding := request.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
 		return errorf(FieldInvalid, "header Content-Encoding: expected none, got %q", clip(encoding))
 	}
-	limit := r.policy.limit
-	body, err := io.ReadAll(io.LimitReader(request.Body, int64(limit)+1))
+	body, err := io.ReadAll(io.LimitReader(request.Body, MaxMessageBytes+1))
 	switch {
 	case err != nil:
 		return errorf(FieldInvalid, "body: %w", err)
-	case len(body) > int(limit):
+	case len(body) > MaxMessageBytes:
 		drain(request)
-		return limit.exceeded()
+		return errMessageTooLarge()
 	case !r.body && len(body) > 0:
 		return errorf(FieldInvalid, "body: expected none, got %d bytes", len(body))
 	case !r.body:
@@ -122,7 +121,7 @@ func (r *route) bindBody(message proto.Message, request *http.Request) error {
 		return errorf(FieldInvalid, "header Content-Type: expected application/json, got %q", clip(request.Header.Get("Content-Type")))
 	}
 	in := inbound{message: message}
-	in.decode(len(body), limit, func(m proto.Message) error { return unmarshalJSON(body, m) })
+	in.decode(len(body), func(m proto.Message) error { return unmarshalJSON(body, m) })
 	if in.err != nil {
 		return in.err
 	}
@@ -130,7 +129,10 @@ func (r *route) bindBody(message proto.Message, request *http.Request) error {
 }
 
 // elsewhere answers what no route answers.
-type elsewhere struct{ mux *http.ServeMux }
+type elsewhere struct {
+	mux    *http.ServeMux
+	refuse func(w http.ResponseWriter, status int, e *Error)
+}
 
 // ServeHTTP implements http.Handler.
 func (e elsewhere) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -138,16 +140,16 @@ func (e elsewhere) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		other := r.Clone(context.WithoutCancel(r.Context()))
 		other.Method = method
-		if _, pattern := e.mux.Handler(other); pattern != "/" && pattern != "" {
+		if _, pattern := e.mux.Handler(other); strings.HasPrefix(pattern, method+" ") {
 			allowed = append(allowed, method)
 		}
 	}
 	if len(allowed) == 0 {
-		writeError(w, errorf(PathUnknown, "path %q: there is nothing here", clip(r.URL.Path)))
+		e.refuse(w, http.StatusNotFound, errorf(PathUnknown, "path %q: there is nothing here", clip(r.URL.Path)))
 		return
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
-	writeStatus(w, http.StatusMethodNotAllowed, errorf(MethodNotAllowed, "method of %q: expected %s, got %q",
+	e.refuse(w, http.StatusMethodNotAllowed, errorf(MethodNotAllowed, "method of %q: expected %s, got %q",
 		clip(r.URL.Path), strings.Join(allowed, " or "), clip(r.Method)))
 }
 

@@ -34,11 +34,10 @@ type ServerOptions struct {
 	// DrainTimeout is how long accepted calls may take when the server shuts down; 0 means
 	// DrainTimeoutDefault.
 	DrainTimeout time.Duration
-	// MaxMessageBytes is the largest request message, decompressed; 0 means MaxMessageBytes, the
-	// constant.
-	MaxMessageBytes int
 	// Procedures are served besides those of the Service, on both public ports.
 	Procedures []Procedure
+	// Routes are RPCs of these in an HTTP form of their own.
+	Routes Routes
 	// Page answers GET of / and of what lies under /assets/ on the public HTTP port; nil means that
 	// nothing does.
 	Page http.Handler
@@ -65,19 +64,13 @@ func NewServer(service *Service, logger *slog.Logger, options ServerOptions) *Se
 	}
 	s := &Server{logger: logger, drainTimeout: options.DrainTimeout, draining: make(chan struct{})}
 	procedures := append(service.procedures(), options.Procedures...)
-	if options.MaxMessageBytes == 0 {
-		options.MaxMessageBytes = MaxMessageBytes
-	}
 	health := newHealth(service, procedures, s.draining)
 	procedures = append(procedures, health.procedures()...)
-	policy := &policy{
-		roles: rolesOf(procedures), rules: service.rules, limit: messageLimit(options.MaxMessageBytes),
-		logger: logger, now: service.now, telemetry: service.telemetry,
-	}
+	policy := &policy{roles: rolesOf(procedures), rules: service.rules, logger: logger, now: service.now, telemetry: service.telemetry}
 	service.telemetry.prepare(policy.roles)
 
 	s.grpc = newGRPC(policy, procedures)
-	s.http = newHTTPServer(s.closing(newHTTP(policy, procedures, health, options.Page)), logger)
+	s.http = newHTTPServer(s.closing(newHTTP(policy, procedures, options.Routes, health, options.Page)), logger)
 	s.http.ConnState = s.count
 	s.operator = newHTTPServer(newOperator(health, options.Metrics), logger)
 	return s
