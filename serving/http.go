@@ -15,6 +15,9 @@ import (
 // bodyTimeout is how long the body of a unary request may take to arrive.
 const bodyTimeout = 30 * time.Second
 
+// maxDrainBytes is how much more is read of a body that is too large.
+const maxDrainBytes = 4 * MaxMessageBytes
+
 // newHTTP returns the handler of the public HTTP port: RPC paths go straight to Connect's handlers
 // (Connect, gRPC-Web, gRPC), the other paths of the contract to REST, those of routes to these, and /
 // to the page, if any.
@@ -27,7 +30,7 @@ func newHTTP(p *policy, procedures []Procedure, routes Routes, health *health, p
 		procedure := &procedures[i]
 		handler := procedure.connect(p, options...)
 		if procedure.unary != nil {
-			handler = bounded(handler)
+			handler = bounded(handler, p.limit)
 		}
 		if procedure.role <= Viewer {
 			handler = origins.Handler(handler)
@@ -65,23 +68,24 @@ func anyOrigin() *cors.Cors {
 
 // connectOptions are what every Connect handler behind the policy is made with.
 func connectOptions(p *policy) []connect.HandlerOption {
-	return append(connectCodecs(),
+	gunzip := func() connect.Decompressor { return &boundedGzip{limit: p.limit} }
+	return append(connectCodecs(p.limit),
 		connect.WithInterceptors(connectInterceptor{p}),
-		connect.WithReadMaxBytes(maxTransportBytes),
-		connect.WithCompression("gzip", newBoundedGzip, newGzip),
+		connect.WithReadMaxBytes(p.limit.transport()),
+		connect.WithCompression("gzip", gunzip, newGzip),
 		connect.WithCompressMinBytes(1024),
 	)
 }
 
 // bounded refuses a unary RPC that says that its message is too large, before any of it is
 // decoded, and gives the rest bodyTimeout to arrive.
-func bounded(next http.Handler) http.Handler {
+func bounded(next http.Handler, limit messageLimit) http.Handler {
 	errors := connect.NewErrorWriter()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		limitBodyTime(w)
-		if r.ContentLength > MaxMessageBytes+5 { // and the prefix that gRPC puts before a message
+		if r.ContentLength > int64(limit)+5 { // and the prefix that gRPC puts before a message
 			drain(r)
-			_ = errors.Write(w, r, errMessageTooLarge().connect()) // fails only where the caller has left
+			_ = errors.Write(w, r, limit.exceeded().connect()) // fails only where the caller has left
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -89,13 +93,13 @@ func bounded(next http.Handler) http.Handler {
 }
 
 // drain reads what an HTTP/1.1 caller still sends of a message that is too large, up to
-// maxTransportBytes: many read no answer before they have sent it all, and would find the connection
+// maxDrainBytes: many read no answer before they have sent it all, and would find the connection
 // reset. A caller that asks beforehand whether to send need not.
 func drain(r *http.Request) {
 	if r.ProtoMajor != 1 || r.Header.Get("Expect") != "" {
 		return
 	}
-	_, _ = io.CopyN(io.Discard, r.Body, maxTransportBytes) // the answer is the same where the body ends early
+	_, _ = io.CopyN(io.Discard, r.Body, maxDrainBytes) // the answer is the same where the body ends early
 }
 
 // limitBodyTime ends the reading of a request's body after bodyTimeout.

@@ -105,13 +105,14 @@ func (r *route) bindBody(message proto.Message, request *http.Request) error {
 	if encoding := request.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
 		return errorf(FieldInvalid, "header Content-Encoding: expected none, got %q", clip(encoding))
 	}
-	body, err := io.ReadAll(io.LimitReader(request.Body, MaxMessageBytes+1))
+	limit := r.policy.limit
+	body, err := io.ReadAll(io.LimitReader(request.Body, int64(limit)+1))
 	switch {
 	case err != nil:
 		return errorf(FieldInvalid, "body: %w", err)
-	case len(body) > MaxMessageBytes:
+	case len(body) > int(limit):
 		drain(request)
-		return errMessageTooLarge()
+		return limit.exceeded()
 	case !r.body && len(body) > 0:
 		return errorf(FieldInvalid, "body: expected none, got %d bytes", len(body))
 	case !r.body:
@@ -121,7 +122,7 @@ func (r *route) bindBody(message proto.Message, request *http.Request) error {
 		return errorf(FieldInvalid, "header Content-Type: expected application/json, got %q", clip(request.Header.Get("Content-Type")))
 	}
 	in := inbound{message: message}
-	in.decode(len(body), func(m proto.Message) error { return unmarshalJSON(body, m) })
+	in.decode(len(body), limit, func(m proto.Message) error { return unmarshalJSON(body, m) })
 	if in.err != nil {
 		return in.err
 	}

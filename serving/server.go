@@ -34,6 +34,9 @@ type ServerOptions struct {
 	// DrainTimeout is how long accepted calls may take when the server shuts down; 0 means
 	// DrainTimeoutDefault.
 	DrainTimeout time.Duration
+	// MaxMessageBytes is the largest request message, decompressed; 0 means MaxMessageBytes, the
+	// constant.
+	MaxMessageBytes int
 	// Procedures are served besides those of the Service, on both public ports.
 	Procedures []Procedure
 	// Routes are RPCs of these in an HTTP form of their own.
@@ -62,11 +65,17 @@ func NewServer(service *Service, logger *slog.Logger, options ServerOptions) *Se
 	if options.DrainTimeout == 0 {
 		options.DrainTimeout = DrainTimeoutDefault
 	}
+	if options.MaxMessageBytes == 0 {
+		options.MaxMessageBytes = MaxMessageBytes
+	}
 	s := &Server{logger: logger, drainTimeout: options.DrainTimeout, draining: make(chan struct{})}
 	procedures := append(service.procedures(), options.Procedures...)
 	health := newHealth(service, procedures, s.draining)
 	procedures = append(procedures, health.procedures()...)
-	policy := &policy{roles: rolesOf(procedures), rules: service.rules, logger: logger, now: service.now, telemetry: service.telemetry}
+	policy := &policy{
+		roles: rolesOf(procedures), rules: service.rules, limit: messageLimit(options.MaxMessageBytes),
+		logger: logger, now: service.now, telemetry: service.telemetry,
+	}
 	service.telemetry.prepare(policy.roles)
 
 	s.grpc = newGRPC(policy, procedures)
