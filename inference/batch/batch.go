@@ -3,14 +3,13 @@
 //
 // There are as many slots as runs may proceed at once. A caller who finds a slot free runs its item
 // there and then. While all slots are busy items gather, and whoever gives a slot up hands it to the
-// caller who has waited longest, with as many of the others' items as fit. So batches grow with the
-// load, nobody waits for company while a slot is idle, every run is on the goroutine of a caller
-// whose own item is in it, and no goroutine is ever started. Nobody is kept by the others' items
-// once the run with its own has ended.
+// caller of the highest priority who has waited longest, with as many of the others' items as fit. So
+// batches grow with the load, nobody waits for company while a slot is idle, every run is on the
+// goroutine of a caller whose own item is in it, and no goroutine is ever started. Nobody is kept by
+// the others' items once the run with its own has ended, and nobody is overtaken for ever.
 package batch
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,73 +18,17 @@ import (
 	"time"
 )
 
-// What fields of Options mean that are 0.
-const (
-	MaxRowsDefault    = 128
-	QueueItemsDefault = 1024
-	QueueRowsDefault  = 8192
-)
-
 // Errors of Do, besides those of its context and of the run function. The item was not run.
 var (
 	// ErrQueueFull: all slots are busy, and as much is waiting as may wait.
 	ErrQueueFull = errors.New("queue full")
+	// ErrDeadlineUnmeetable: all slots are busy, and so much is waiting that the item's turn would come
+	// after its deadline. For somebody in such haste the queue is full: it is an ErrQueueFull too. The
+	// error returned is a *DeadlineError.
+	ErrDeadlineUnmeetable = fmt.Errorf("%w for that deadline", ErrQueueFull)
 	// ErrClosed: the Batcher no longer accepts items.
 	ErrClosed = errors.New("batcher closed")
 )
-
-// Options are the limits of a Batcher, and who is told what it does.
-type Options struct {
-	// MaxRows is the most rows in a batch; 0 means MaxRowsDefault. An item that has more runs alone.
-	MaxRows int
-	// Delay is how long an item waits for others although a slot is free, unless a batch is full
-	// before; 0 means not at all.
-	Delay time.Duration
-	// QueueItems is the most items that may wait; 0 means QueueItemsDefault.
-	QueueItems int
-	// QueueRows is the most rows that may wait; 0 means QueueRowsDefault. An item that has more than
-	// that may wait while no other does.
-	QueueRows int
-
-	// Ran is told of every run, after it and before any of its callers returns; the slot is held
-	// meanwhile. Rejected is told of every item that Do gives back without having run it, why
-	// (ErrQueueFull, ErrClosed, context.Canceled or context.DeadlineExceeded) and how long it had
-	// waited. Both are called by many goroutines at once and without locks held. nil costs nothing,
-	// not even a look at the clock.
-	Ran      func(Run)
-	Rejected func(reason error, waited time.Duration)
-}
-
-// Run is one call of the run function.
-type Run struct {
-	Items, Rows int
-	// Waited is how long each item waited for the run to begin. It is valid during the call only.
-	Waited  []time.Duration
-	Began   time.Time
-	Took    time.Duration
-	Release Release
-	Err     error
-}
-
-// Release is why a batch was run when it was and as it was.
-type Release uint8
-
-// The reasons to run a batch.
-const (
-	// FreeSlot: there was a slot for it, and nothing else was waiting that could have come along.
-	FreeSlot Release = iota
-	// RowCap: it was full, or had no room for the next item.
-	RowCap
-	// DelayElapsed: its first item had waited for Options.Delay.
-	DelayElapsed
-	// Retry: it is one item of a batch that failed.
-	Retry
-)
-
-// String returns the reason as metrics name it.
-func (r Release) String() string {
-	return [...]string{"free_slot", "row_cap", "delay_elapsed", "retry"}[r]
-}
 
 // Batcher runs items of type T, and in one batch only such as have equal keys. It is safe for
 // concurrent use.
@@ -100,7 +43,12 @@ type Batcher[K comparable, T any] struct {
 	mu      sync.Mutex
 	free    []*slot[T] // taken from its end; its capacity is the number of slots
 	waiting queue[K, T]
-	closed  bool
+	levels  []level[K, T] // of what waits, highest first
+	arrived uint64        // items that have ever waited
+	// overtaken is how many batches in a row were not led by the call that had waited longest.
+	overtaken int
+	pace      pace
+	closed    bool
 }
 
 // New returns a Batcher that calls run, at most slots times at once, with one item or with several
@@ -108,24 +56,14 @@ type Batcher[K comparable, T any] struct {
 // a run of several items fails or panics they are run again one by one, so run must be harmless to
 // repeat.
 func New[K comparable, T any](slots int, run func(items []T) error, o Options) (*Batcher[K, T], error) {
-	for _, f := range [...]struct {
-		name       string
-		got, least int64
-	}{
-		{"slots", int64(slots), 1},
-		{"MaxRows", int64(o.MaxRows), 0},
-		{"Delay", int64(o.Delay), 0},
-		{"QueueItems", int64(o.QueueItems), 0},
-		{"QueueRows", int64(o.QueueRows), 0},
-	} {
-		if f.got < f.least {
-			return nil, fmt.Errorf("%s: expected at least %d, got %d", f.name, f.least, f.got)
-		}
+	o, err := o.withDefaults(slots)
+	if err != nil {
+		return nil, err
 	}
-	o.MaxRows = cmp.Or(o.MaxRows, MaxRowsDefault)
-	o.QueueItems = cmp.Or(o.QueueItems, QueueItemsDefault)
-	o.QueueRows = cmp.Or(o.QueueRows, QueueRowsDefault)
-	b := &Batcher[K, T]{run: run, options: o, drained: make(chan struct{}), free: make([]*slot[T], slots)}
+	b := &Batcher[K, T]{
+		run: run, options: o, drained: make(chan struct{}),
+		free: make([]*slot[T], slots), levels: make([]level[K, T], o.PriorityLevels),
+	}
 	for i := range b.free {
 		b.free[i] = new(slot[T])
 	}
@@ -140,6 +78,19 @@ func New[K comparable, T any](slots int, run func(items []T) error, o Options) (
 // run; only if it was in a batch that failed has the run function seen it. Once a run of it has
 // begun, Do waits for the end, whatever becomes of ctx: its memory is in use.
 func (b *Batcher[K, T]) Do(ctx context.Context, key K, rows int, item T) error {
+	return b.DoPart(ctx, 0, Part{}, key, rows, item)
+}
+
+// Part is the place of an item that is a part of something larger, in rows of the same caller's that
+// were run Before it and are to be run After it. What is no part has neither.
+//
+// Who has more rows than a batch may have brings them part by part, and each part waits its turn
+// behind those that have come meanwhile. The whole is accepted or not: its first part is rejected
+// where there is no room for all of it, and later ones find no queue full.
+type Part struct{ Before, After int }
+
+// DoPart is Do for an item of that priority, see Options.PriorityLevels, and for a part.
+func (b *Batcher[K, T]) DoPart(ctx context.Context, priority uint32, part Part, key K, rows int, item T) error {
 	if rows < 1 {
 		return fmt.Errorf("rows: expected at least 1, got %d", rows)
 	}
@@ -155,15 +106,26 @@ func (b *Batcher[K, T]) Do(ctx context.Context, key K, rows int, item T) error {
 	if idle && b.options.Delay == 0 {
 		s := b.take()
 		b.mu.Unlock()
-		return b.runAlone(s, rows, item)
+		return b.runAlone(s, part, rows, item)
 	}
-	if b.full(rows) {
-		b.mu.Unlock()
-		return b.reject(ErrQueueFull, time.Time{})
-	}
+	return b.join(ctx, priority, part, key, rows, item)
+}
 
+// join has an item gather with others, unless there is no room for it. Requires b.mu, and releases it.
+func (b *Batcher[K, T]) join(ctx context.Context, priority uint32, part Part, key K, rows int, item T) error {
+	level := b.level(priority)
+	if part.Before == 0 {
+		if b.full(rows, part.After) {
+			b.mu.Unlock()
+			return b.reject(ErrQueueFull, time.Time{})
+		}
+		if late := b.late(ctx, level, rows); late != nil {
+			b.mu.Unlock()
+			return b.reject(late, time.Time{})
+		}
+	}
 	c := b.calls.Get().(*call[K, T])
-	c.ctx, c.key, c.rows, c.item = ctx, key, rows, item
+	c.ctx, c.key, c.rows, c.item, c.level, c.unfinished = ctx, key, rows, item, level, part.After > 0
 	if b.options.Ran != nil || b.options.Rejected != nil {
 		c.since = time.Now()
 	}

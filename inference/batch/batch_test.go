@@ -339,6 +339,11 @@ func TestArguments(t *testing.T) {
 		{1, Options{Delay: -5}, "Delay: expected at least 0, got -5"},
 		{1, Options{QueueItems: -2}, "QueueItems: expected at least 0, got -2"},
 		{1, Options{QueueRows: -3}, "QueueRows: expected at least 0, got -3"},
+		{1, Options{PriorityLevels: -1}, "PriorityLevels: expected at least 0, got -1"},
+		{1, Options{PriorityLevels: 65}, "PriorityLevels: expected at most 64, got 65"},
+		{1, Options{DefaultPriority: -1}, "DefaultPriority: expected at least 0, got -1"},
+		{1, Options{DefaultPriority: 2}, "DefaultPriority: expected at most the 1 of PriorityLevels, got 2"},
+		{1, Options{Alone: true, Delay: 1}, "Delay: expected 0, for items run alone, got 1ns"},
 	} {
 		if _, err := New[string](test.slots, func([]string) error { return nil }, test.Options); err == nil || err.Error() != test.want {
 			t.Errorf("New: %v, expected %q", err, test.want)

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -23,7 +24,9 @@ type puppet struct {
 	*testing.T
 	*Batcher[string, string]
 	began chan *began
-	told  []string // what Options.Ran and Options.Rejected were
+
+	mu   sync.Mutex
+	told []string // what Options.Ran and Options.Rejected were
 }
 
 // began is a run that has begun.
@@ -45,13 +48,17 @@ func drive(t *testing.T, slots int, o Options, test func(p *puppet)) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &puppet{T: t, began: make(chan *began)}
 		o.Ran = func(r Run) {
-			p.told = append(p.told, fmt.Sprintf("%d items %d rows %v %v %v", r.Items, r.Rows, r.Waited, r.Release, r.Err))
+			told := fmt.Sprintf("%d items %d rows %v %v %v", r.Items, r.Rows, r.Waited, r.Release, r.Err)
+			if r.Parts > 0 {
+				told += fmt.Sprintf(" %d parts", r.Parts)
+			}
+			p.note(told)
 			if ended := r.Began.Add(r.Took); !ended.Equal(time.Now()) {
 				t.Errorf("a run from %v for %v is said to end at %v", r.Began, r.Took, time.Now())
 			}
 		}
 		o.Rejected = func(reason error, waited time.Duration) {
-			p.told = append(p.told, fmt.Sprintf("%v after %v", reason, waited))
+			p.note(fmt.Sprintf("%v after %v", reason, waited))
 		}
 		b, err := New[string](slots, p.run, o)
 		if err != nil {
@@ -69,6 +76,12 @@ func drive(t *testing.T, slots int, o Options, test func(p *puppet)) {
 	})
 }
 
+func (p *puppet) note(told string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.told = append(p.told, told)
+}
+
 func (p *puppet) run(items []string) error {
 	r := &began{items: slices.Clone(items), on: goroutine(), end: make(chan func() error)}
 	p.began <- r
@@ -78,10 +91,16 @@ func (p *puppet) run(items []string) error {
 // do calls Do on a goroutine of its own and returns once it waits.
 func (p *puppet) do(ctx context.Context, key string, rows int, item string) *outcome {
 	p.Helper()
+	return p.doPart(ctx, 0, Part{}, key, rows, item)
+}
+
+// doPart does as do, by DoPart.
+func (p *puppet) doPart(ctx context.Context, priority uint32, part Part, key string, rows int, item string) *outcome {
+	p.Helper()
 	o := &outcome{err: make(chan error, 1)}
 	go func() {
 		o.on = goroutine()
-		o.err <- p.Do(ctx, key, rows, item)
+		o.err <- p.DoPart(ctx, priority, part, key, rows, item)
 	}()
 	synctest.Wait()
 	return o

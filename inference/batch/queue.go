@@ -14,6 +14,9 @@ type call[K comparable, T any] struct {
 	item  T
 	since time.Time // when it came; zero unless somebody is told
 
+	level      int  // its priority, 0 the highest
+	unfinished bool // it is a part that others follow
+
 	// ready has room for the one message that says: slot is set, lead; or else err is, return.
 	ready chan struct{}
 	slot  *slot[T]
@@ -25,6 +28,7 @@ type call[K comparable, T any] struct {
 	due     bool    // it need not wait for others any longer
 	queued  bool    // it is in Batcher.waiting
 	left    bool    // its ctx ended while it was in a batch
+	turn    uint64  // how many had come to wait before it did
 
 	prev, next *call[K, T] // in the queue that it is in
 }
@@ -74,29 +78,26 @@ func (c *call[K, T]) answer(err error) {
 	c.ready <- struct{}{}
 }
 
-// full tells whether that many rows more may not wait. Requires b.mu.
-func (b *Batcher[K, T]) full(rows int) bool {
+// full tells whether that many rows, which bring after more of them along, may not wait. Requires b.mu.
+func (b *Batcher[K, T]) full(rows, after int) bool {
 	q := &b.waiting
-	return q.items >= b.options.QueueItems || q.items > 0 && rows > b.options.QueueRows-q.rows
+	room := b.options.QueueRows - q.rows
+	return q.items >= b.options.QueueItems || q.items > 0 && (rows > room || after > room-rows)
 }
 
-// enqueue has c wait behind all others. Requires b.mu.
+// enqueue has c wait behind all others of its level. Requires b.mu.
 func (b *Batcher[K, T]) enqueue(c *call[K, T]) {
-	c.queued, c.due = true, b.options.Delay == 0
-	b.waiting.insert(c, nil)
+	c.due = b.options.Delay == 0
+	c.turn = b.arrived
+	b.arrived++
+	b.insert(c, false)
 	if !c.due {
 		b.fill(c.key)
 		b.dispatch()
 	}
 }
 
-// dequeue takes c out of the waiting. Requires b.mu.
-func (b *Batcher[K, T]) dequeue(c *call[K, T]) {
-	c.queued = false
-	b.waiting.remove(c)
-}
-
-// requeue has those in c's batch wait again, before all others and in their order; c itself stays.
+// requeue has those in c's batch wait again, before all others of their level and in their order; c itself stays.
 // If they are to be retried, each of them runs alone from now on, and so does c.
 func (b *Batcher[K, T]) requeue(c *call[K, T], retry bool) {
 	b.mu.Lock()
@@ -110,8 +111,7 @@ func (b *Batcher[K, T]) requeue(c *call[K, T], retry bool) {
 		if retry {
 			w.release, w.due = Retry, true
 		}
-		w.queued = true
-		b.waiting.insert(w, b.waiting.head)
+		b.insert(w, true)
 	}
 	if retry {
 		c.release = Retry
@@ -166,11 +166,11 @@ func (b *Batcher[K, T]) fill(key K) {
 	}
 }
 
-// cut makes a batch of c and of those that wait and may run with it, first come first, until it is
-// full. Only the items of c's key are looked at beyond the first that does not fit. Requires b.mu.
+// cut makes a batch of c and of those that wait and may run with it, by level and then first come
+// first, until it is full or one of c's key does not fit. Requires b.mu.
 func (b *Batcher[K, T]) cut(c *call[K, T]) {
 	c.batch.insert(c, nil)
-	if c.release == Retry {
+	if c.release == Retry || b.options.Alone {
 		return
 	}
 	for w := b.waiting.head; w != nil && c.batch.rows < b.options.MaxRows; {

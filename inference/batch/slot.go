@@ -11,6 +11,8 @@ import (
 type slot[T any] struct {
 	items  []T
 	waited []time.Duration // of items; zeros unless Options.Ran asks
+	parts  int             // of items, that others follow
+	took   time.Duration   // of the last run; zero unless Options.Ran asks
 }
 
 // PanicError is the error of an item whose run panicked.
@@ -40,6 +42,8 @@ func (b *Batcher[K, T]) take() *slot[T] {
 // give gives s up, to a waiting call if there is one.
 func (b *Batcher[K, T]) give(s *slot[T]) {
 	b.mu.Lock()
+	b.pace.learn(s.took)
+	s.took = 0
 	b.free = append(b.free, s)
 	b.dispatch()
 	b.mu.Unlock()
@@ -49,10 +53,7 @@ func (b *Batcher[K, T]) give(s *slot[T]) {
 // two holders of b.mu no slot is free while a call waits that need not. Requires b.mu.
 func (b *Batcher[K, T]) dispatch() {
 	for len(b.free) > 0 {
-		c := b.waiting.head
-		for c != nil && !c.due && !b.closed {
-			c = c.next
-		}
+		c := b.next()
 		if c == nil {
 			break
 		}
@@ -68,8 +69,9 @@ func (b *Batcher[K, T]) dispatch() {
 }
 
 // runAlone runs an item that found all slots free.
-func (b *Batcher[K, T]) runAlone(s *slot[T], rows int, item T) error {
+func (b *Batcher[K, T]) runAlone(s *slot[T], part Part, rows int, item T) error {
 	defer b.give(s)
+	s.parts = min(part.After, 1)
 	s.items, s.waited = append(s.items[:0], item), append(s.waited[:0], 0)
 	return b.execute(s, rows, FreeSlot, b.now())
 }
@@ -115,13 +117,16 @@ func (b *Batcher[K, T]) now() (now time.Time) {
 // that was.
 func (b *Batcher[K, T]) load(s *slot[T], c *call[K, T]) (now time.Time) {
 	now = b.now()
-	s.items, s.waited = s.items[:0], s.waited[:0]
+	s.items, s.waited, s.parts = s.items[:0], s.waited[:0], 0
 	for w := c.batch.head; w != nil; {
 		next := w.next
 		if w != c && w.ctx.Err() != nil {
 			c.batch.remove(w)
 			w.answer(errLeft)
 		} else {
+			if w.unfinished {
+				s.parts++
+			}
 			s.items = append(s.items, w.item)
 			s.waited = append(s.waited, now.Sub(w.since))
 		}
@@ -134,9 +139,10 @@ func (b *Batcher[K, T]) load(s *slot[T], c *call[K, T]) (now time.Time) {
 func (b *Batcher[K, T]) execute(s *slot[T], rows int, release Release, began time.Time) error {
 	err := b.recovered(s.items)
 	if b.options.Ran != nil {
+		s.took = time.Since(began)
 		b.options.Ran(Run{
-			Items: len(s.items), Rows: rows, Waited: s.waited,
-			Began: began, Took: time.Since(began), Release: release, Err: err,
+			Items: len(s.items), Rows: rows, Parts: s.parts, Waited: s.waited,
+			Began: began, Took: s.took, Release: release, Err: err,
 		})
 	}
 	clear(s.items)

@@ -33,6 +33,9 @@ func TestEachCallerGetsItsOwn(t *testing.T) {
 		{"two slots", 2, Options{MaxRows: 16}},
 		{"small batches, short queue", 3, Options{MaxRows: 5, QueueItems: 55, QueueRows: 180}},
 		{"delay", 2, Options{MaxRows: 16, Delay: 50 * time.Microsecond}},
+		{"priorities", 2, Options{MaxRows: 8, PriorityLevels: 4, DefaultPriority: 2, QueueItems: 50}},
+		{"priorities and delay", 2, Options{MaxRows: 8, PriorityLevels: 3, Delay: 50 * time.Microsecond}},
+		{"alone", 2, Options{MaxRows: 1, Alone: true, PriorityLevels: 2}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			eachGetsItsOwn(t, test.slots, test.Options)
@@ -67,7 +70,7 @@ func eachGetsItsOwn(t *testing.T, slots int, o Options) {
 			o.runs++
 			runtime.Gosched()
 		}
-		if rows > o.MaxRows && len(orders) > 1 {
+		if rows > o.MaxRows && len(orders) > 1 || o.Alone && len(orders) > 1 {
 			t.Errorf("a batch of %d rows and %d items", rows, len(orders))
 		}
 		switch bad {
@@ -100,34 +103,39 @@ func eachGetsItsOwn(t *testing.T, slots int, o Options) {
 					go cancel()
 				}
 				rows := 1 + random.IntN(6)
-				mine := &order{key: random.IntN(keys), rows: rows, in: make([]int, rows), out: make([]int, rows)}
-				for i := range mine.in {
-					mine.in[i] = (caller*calls+call)*10 + i + 1
-				}
-				if n := random.IntN(60); n < 3 {
-					mine.bad = n
-				}
-				err := b.Do(ctx, mine.key, rows, mine)
-				over := ctx.Err()
-				cancel()
-				var panicked *PanicError
-				switch {
-				case err == nil && mine.bad == 0:
-					for i, in := range mine.in {
-						if mine.out[i] != -in {
-							t.Errorf("caller %d got %v for %v", caller, mine.out, mine.in)
-							break
-						}
+				key, priority := random.IntN(keys), uint32(random.IntN(6))
+				var err error
+				parts := 1 + random.IntN(4)/2
+				for part := 0; part < parts && err == nil; part++ {
+					mine := &order{key: key, rows: rows, in: make([]int, rows), out: make([]int, rows)}
+					for i := range mine.in {
+						mine.in[i] = (caller*calls+call)*10 + i + 1
 					}
-				case errors.Is(err, errBad) && mine.bad == 1 && mine.runs > 0:
-				case errors.As(err, &panicked) && mine.bad == 2 && mine.runs > 0:
-				case errors.Is(err, ErrQueueFull) && mine.runs == 0:
-					rejected.Add(1)
-				case err != nil && errors.Is(err, over) && mine.runs <= 1: // once if in a batch that failed
-					rejected.Add(1)
-				default:
-					t.Errorf("caller %d: %v (bad %d, %d runs, context %v)", caller, err, mine.bad, mine.runs, over)
+					if n := random.IntN(60); n < 3 {
+						mine.bad = n
+					}
+					err = b.DoPart(ctx, priority, Part{part * rows, (parts - 1 - part) * rows}, key, rows, mine)
+					over := ctx.Err()
+					var panicked *PanicError
+					switch {
+					case err == nil && mine.bad == 0:
+						for i, in := range mine.in {
+							if mine.out[i] != -in {
+								t.Errorf("caller %d got %v for %v", caller, mine.out, mine.in)
+								break
+							}
+						}
+					case errors.Is(err, errBad) && mine.bad == 1 && mine.runs > 0:
+					case errors.As(err, &panicked) && mine.bad == 2 && mine.runs > 0:
+					case errors.Is(err, ErrQueueFull) && mine.runs == 0 && part == 0:
+						rejected.Add(1)
+					case err != nil && errors.Is(err, over) && mine.runs <= 1: // once if in a batch that failed
+						rejected.Add(1)
+					default:
+						t.Errorf("caller %d: part %d: %v (bad %d, %d runs, context %v)", caller, part, err, mine.bad, mine.runs, over)
+					}
 				}
+				cancel()
 			}
 		})
 	}

@@ -1,0 +1,164 @@
+package batch
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+const ms = time.Millisecond
+
+// warmed runs an item for as long as that, a few times, and then has one that is not over.
+func warmed(p *puppet, took time.Duration) (busy *began, end func()) {
+	p.Helper()
+	for range 4 {
+		o := p.do(p.Context(), "k", 1, "warm")
+		r := p.runs("warm")
+		p.passes(took)
+		r.ends(nil)
+		p.returned(o, nil)
+	}
+	o := p.do(p.Context(), "k", 1, "busy")
+	r := p.runs("busy")
+	p.told = nil
+	return r, func() {
+		p.Helper()
+		r.ends(nil)
+		p.returned(o, nil)
+	}
+}
+
+func TestUnmeetableDeadlinesAreRejectedAtOnce(t *testing.T) {
+	drive(t, 1, Options{MaxRows: 4}, func(p *puppet) {
+		_, end := warmed(p, 10*ms)
+		rejected := func(o *outcome, want DeadlineError) {
+			p.Helper()
+			err := <-o.err
+			var got *DeadlineError
+			if !errors.As(err, &got) || *got != want || !errors.Is(err, ErrDeadlineUnmeetable) || !errors.Is(err, ErrQueueFull) {
+				p.Errorf("Do returned %v, expected %v", err, &want)
+			}
+		}
+		// The run under way is expected to be half done.
+		rejected(p.do(over(p, 5*ms-1), "k", 1, "hasty"), DeadlineError{Wait: 5 * ms, Left: 5*ms - 1})
+		a := p.do(over(p, 5*ms), "k", 1, "a")
+		// There is room in the same batch, but not for five rows.
+		b := p.do(over(p, 5*ms), "k", 2, "b")
+		rejected(p.do(over(p, 5*ms), "k", 2, "larger"), DeadlineError{Wait: 15 * ms, Left: 5 * ms})
+		c := p.do(over(p, 15*ms), "k", 2, "c")
+		rejected(p.do(over(p, 24*ms), "k", 4, "later"), DeadlineError{Wait: 25 * ms, Left: 24 * ms})
+		d := p.do(p.Context(), "k", 4, "d") // there is no deadline
+		p.tells("queue full for that deadline: expected to wait 5ms, 4.999999ms are left after 0s",
+			"queue full for that deadline: expected to wait 15ms, 5ms are left after 0s",
+			"queue full for that deadline: expected to wait 25ms, 24ms are left after 0s")
+		end()
+		p.runs("a b").ends(nil)
+		p.runs("c").ends(nil)
+		p.runs("d").ends(nil)
+		for _, o := range []*outcome{a, b, c, d} {
+			p.returned(o, nil)
+		}
+		p.told = nil
+	})
+}
+
+func TestExpectedWait(t *testing.T) {
+	type wait struct {
+		level, rows int
+		want        time.Duration
+	}
+	for _, test := range []struct {
+		name  string
+		slots int
+		Options
+		waiting [][2]int // level, rows
+		want    []wait
+	}{
+		{"nobody waits", 1, Options{}, nil, []wait{{0, 1, 5 * ms}, {0, 1000, 5 * ms}}},
+		{"two slots", 2, Options{MaxRows: 4}, [][2]int{{0, 4}}, []wait{{0, 1, 7500 * time.Microsecond}}},
+		{"those of lower levels do not count", 1, Options{MaxRows: 4, PriorityLevels: 3}, [][2]int{{0, 1}, {1, 4}, {2, 8}},
+			[]wait{{0, 1, 5 * ms}, {0, 4, 15 * ms}, {1, 1, 15 * ms}, {1, 4, 25 * ms}, {2, 1, 35 * ms}}},
+		{"alone, each item is a batch", 1, Options{MaxRows: 4, Alone: true, PriorityLevels: 2}, [][2]int{{0, 1}, {0, 2}, {1, 8}},
+			[]wait{{0, 1, 25 * ms}, {1, 1, 35 * ms}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b, err := New[string](test.slots, func([]string) error { return nil }, test.Options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.pace = pace(10 * ms)
+			for _, w := range test.waiting {
+				b.insert(&call[string, string]{level: w[0], rows: w[1]}, false)
+			}
+			for _, w := range test.want {
+				if got := b.expected(w.level, w.rows); got != w.want {
+					t.Errorf("level %d, %d rows: %v, expected %v", w.level, w.rows, got, w.want)
+				}
+			}
+		})
+	}
+}
+
+// One slow run, be it the first of all, must not have people sent away who could be answered.
+func TestOneSlowRunShedsNobody(t *testing.T) {
+	drive(t, 1, Options{MaxRows: 1}, func(p *puppet) {
+		run := func(took time.Duration) {
+			o := p.do(p.Context(), "k", 1, "run")
+			r := p.runs("run")
+			p.passes(took)
+			r.ends(nil)
+			p.returned(o, nil)
+		}
+		hasty := func() (o *outcome, end func()) {
+			busy := p.do(p.Context(), "k", 1, "busy")
+			r := p.runs("busy")
+			return p.do(over(p, 10*ms), "k", 1, "hasty"), func() {
+				r.ends(nil)
+				p.returned(busy, nil)
+			}
+		}
+		run(ms)
+		run(time.Hour)
+		o, end := hasty()
+		end()
+		p.runs("hasty").ends(nil)
+		p.returned(o, nil)
+
+		p.pace = 0
+		run(time.Hour) // all that is known
+		o, end = hasty()
+		p.returned(o, ErrDeadlineUnmeetable)
+		end()
+		for range 20 { // whoever finds the slot free is run, and sets it right
+			run(ms)
+		}
+		o, end = hasty()
+		end()
+		p.runs("hasty").ends(nil)
+		p.returned(o, nil)
+
+		// Runs that have become slow are believed in the end.
+		for range 40 {
+			run(100 * ms)
+		}
+		o, end = hasty()
+		p.returned(o, ErrDeadlineUnmeetable)
+		end()
+		p.told = nil
+	})
+}
+
+func TestWithoutRanNobodyIsShed(t *testing.T) {
+	b, err := New[string](1, func([]string) error { return nil }, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := b.Do(t.Context(), "k", 1, "a"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b.pace != 0 {
+		t.Errorf("runs are said to take %v, though none was timed", time.Duration(b.pace))
+	}
+}
