@@ -28,12 +28,12 @@ func appendElement(data []byte, t DataType, text string) ([]byte, error) {
 		f, bits := float32(v), uint64(0)
 		switch t {
 		case FP16:
-			bits = uint64(toFP16(f))
+			bits = uint64(ToFP16(f))
 			if f-f == 0 && bits&0x7fff == 0x7c00 {
 				err = fmt.Errorf("%s is out of range", text)
 			}
 		case BF16:
-			bits = uint64(toBF16(f))
+			bits = uint64(ToBF16(f))
 		default:
 			bits = uint64(math.Float32bits(f))
 		}

@@ -22,8 +22,8 @@ func fromFP16(h uint16) float32 {
 	return math.Float32frombits(sign | (113-shift)<<23 | mantissa<<shift&0x3ff<<13)
 }
 
-// toFP16 returns the FP16 bits nearest to f, of two the even ones.
-func toFP16(f float32) uint16 {
+// ToFP16 returns the FP16 bits nearest to f, of two the even ones.
+func ToFP16(f float32) uint16 {
 	b := math.Float32bits(f)
 	sign, b := uint16(b>>31<<15), b&^(1<<31)
 	switch {
@@ -41,8 +41,8 @@ func toFP16(f float32) uint16 {
 // fromBF16 returns the value of BF16 bits.
 func fromBF16(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }
 
-// toBF16 returns the BF16 bits nearest to f, of two the even ones.
-func toBF16(f float32) uint16 {
+// ToBF16 returns the BF16 bits nearest to f, of two the even ones.
+func ToBF16(f float32) uint16 {
 	b := math.Float32bits(f)
 	if f != f {
 		return uint16(b>>16) | 0x40 // still NaN without its lower half

@@ -32,23 +32,23 @@ func TestHalves(t *testing.T) {
 		{1 + 0x3p-11, 0x3c02, 1 + 0x1p-9, 0x3f80, 1},
 		{1 + 0x3p-8, 0x3c0c, 1 + 0x3p-8, 0x3f82, 1 + 0x1p-6},
 	} {
-		if got := toFP16(test.f); got != test.fp16 || fromFP16(got) != test.f16 {
+		if got := ToFP16(test.f); got != test.fp16 || fromFP16(got) != test.f16 {
 			t.Errorf("FP16 of %v: got %#04x = %v, expected %#04x = %v", test.f, got, fromFP16(got), test.fp16, test.f16)
 		}
-		if got := toBF16(test.f); got != test.bf16 || fromBF16(got) != test.f16brain {
+		if got := ToBF16(test.f); got != test.bf16 || fromBF16(got) != test.f16brain {
 			t.Errorf("BF16 of %v: got %#04x = %v, expected %#04x = %v", test.f, got, fromBF16(got), test.bf16, test.f16brain)
 		}
 	}
 	for h := range 1 << 16 { // what can be held is held exactly
 		h := uint16(h)
-		if f := fromFP16(h); f == f && toFP16(f) != h {
-			t.Fatalf("FP16 %#04x is %v, and comes back as %#04x", h, f, toFP16(f))
+		if f := fromFP16(h); f == f && ToFP16(f) != h {
+			t.Fatalf("FP16 %#04x is %v, and comes back as %#04x", h, f, ToFP16(f))
 		}
-		if f := fromBF16(h); f == f && toBF16(f) != h {
-			t.Fatalf("BF16 %#04x is %v, and comes back as %#04x", h, f, toBF16(f))
+		if f := fromBF16(h); f == f && ToBF16(f) != h {
+			t.Fatalf("BF16 %#04x is %v, and comes back as %#04x", h, f, ToBF16(f))
 		}
-		if f16, brain := fromFP16(h), fromBF16(h); f16 != f16 && fromFP16(toFP16(f16)) == fromFP16(toFP16(f16)) ||
-			brain != brain && fromBF16(toBF16(brain)) == fromBF16(toBF16(brain)) {
+		if f16, brain := fromFP16(h), fromBF16(h); f16 != f16 && fromFP16(ToFP16(f16)) == fromFP16(ToFP16(f16)) ||
+			brain != brain && fromBF16(ToBF16(brain)) == fromBF16(ToBF16(brain)) {
 			t.Fatalf("%#04x: NaN comes back as a number", h)
 		}
 	}

@@ -3,6 +3,7 @@ package onnx
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime"
 	"slices"
 	"unsafe"
@@ -19,7 +20,8 @@ func (s *session) runFreely(inputs, outputs []inference.Tensor) (err error) {
 	var values []ort.Value
 	defer func() {
 		for _, v := range values {
-			if v != nil {
+			// What onnxruntime_go could not make is nil inside.
+			if v != nil && !reflect.ValueOf(v).IsNil() {
 				err = errors.Join(err, v.Destroy())
 			}
 		}
@@ -27,12 +29,9 @@ func (s *session) runFreely(inputs, outputs []inference.Tensor) (err error) {
 	var pinned runtime.Pinner
 	defer pinned.Unpin()
 	for i := range m.inputs {
-		in := inference.Find(inputs, m.inputs[i].Name, i)
-		data := aligned(in.Data, in.Type.Size())
-		pinned.Pin(&data[0])
-		v, err := ort.NewCustomDataTensor(in.Shape, data, ortType(in.Type))
+		v, err := feed(inference.Find(inputs, m.inputs[i].Name, i), &pinned)
 		if err != nil {
-			return fmt.Errorf("%w: make input %q: %w", inference.ErrModelFailed, in.Name, err)
+			return fmt.Errorf("%w: make input %q: %w", inference.ErrModelFailed, m.inputs[i].Name, err)
 		}
 		values = append(values, v)
 	}
@@ -49,36 +48,93 @@ func (s *session) runFreely(inputs, outputs []inference.Tensor) (err error) {
 	return nil
 }
 
+// feed makes a tensor of an input, whose memory is pinned for it.
+func feed(in *inference.Tensor, pinned *runtime.Pinner) (ort.Value, error) {
+	if in.Type != inference.Bytes {
+		data := aligned(in.Data, in.Type.Size())
+		pinned.Pin(&data[0])
+		return ort.NewCustomDataTensor(in.Shape, data, ortTypes[in.Type])
+	}
+	v, err := ort.NewStringTensor(in.Shape)
+	if err != nil {
+		return nil, err
+	}
+	// CheckInputs has seen that there are as many as the shape says, and no zero byte, at which C
+	// would end a string.
+	var elements []string
+	for rest := in.Data; len(rest) > 0; {
+		var element []byte
+		element, rest, _ = inference.NextBytes(rest)
+		elements = append(elements, unsafe.String(unsafe.SliceData(element), len(element)))
+	}
+	if err := v.SetContents(elements); err != nil {
+		return nil, errors.Join(err, v.Destroy())
+	}
+	return v, nil
+}
+
 // take checks a result against the signature and copies it into out, which is nil where nobody
 // asked for it.
 func take(spec *inference.TensorSpec, v ort.Value, out *inference.Tensor) error {
-	var t inference.DataType
-	var data []byte
-	switch v := v.(type) {
-	case *ort.Tensor[bool]:
-		t, data = inference.Bool, inference.BytesOf(v.GetData())
-	case *ort.Tensor[int32]:
-		t, data = inference.Int32, inference.BytesOf(v.GetData())
-	case *ort.Tensor[int64]:
-		t, data = inference.Int64, inference.BytesOf(v.GetData())
-	case *ort.Tensor[float32]:
-		t, data = inference.FP32, inference.BytesOf(v.GetData())
-	case *ort.Tensor[float64]:
-		t, data = inference.FP64, inference.BytesOf(v.GetData())
-	default:
-		return fmt.Errorf("%w: output %q: expected %s, got %T", inference.ErrModelFailed, spec.Name, spec, v)
+	t, data, err := contents(spec.Type, v)
+	if err != nil {
+		return fmt.Errorf("%w: output %q: %w", inference.ErrModelFailed, spec.Name, err)
 	}
 	shape := v.GetShape()
 	if t != spec.Type || !compatible(spec.Shape, shape) {
 		return fmt.Errorf("%w: output %q: expected %s, got %s %s",
 			inference.ErrModelFailed, spec.Name, spec, t, inference.FormatShape(shape))
 	}
-	if out != nil {
-		out.Type = t
-		out.Shape = append(out.Shape[:0], shape...)
-		out.Data = append(out.Data[:0], data...)
+	if out == nil {
+		return nil
 	}
+	out.Type = t
+	out.Shape = append(out.Shape[:0], shape...)
+	out.Data = append(out.Data[:0], data...)
 	return nil
+}
+
+// contents returns the type and the elements of a result. Where FP16 or BF16 is wanted, FP32 is a cast
+// of it.
+func contents(wanted inference.DataType, v ort.Value) (inference.DataType, []byte, error) {
+	switch v := v.(type) {
+	case *ort.Tensor[bool]:
+		return inference.Bool, inference.BytesOf(v.GetData()), nil
+	case *ort.Tensor[int8]:
+		return inference.Int8, inference.BytesOf(v.GetData()), nil
+	case *ort.Tensor[int16]:
+		return inference.Int16, inference.BytesOf(v.GetData()), nil
+	case *ort.Tensor[int32]:
+		return inference.Int32, inference.BytesOf(v.GetData()), nil
+	case *ort.Tensor[int64]:
+		return inference.Int64, inference.BytesOf(v.GetData()), nil
+	case *ort.Tensor[uint8]:
+		return inference.Uint8, inference.BytesOf(v.GetData()), nil
+	case *ort.Tensor[uint16]:
+		return inference.Uint16, inference.BytesOf(v.GetData()), nil
+	case *ort.Tensor[uint32]:
+		return inference.Uint32, inference.BytesOf(v.GetData()), nil
+	case *ort.Tensor[uint64]:
+		return inference.Uint64, inference.BytesOf(v.GetData()), nil
+	case *ort.Tensor[float32]:
+		if isHalf(wanted) {
+			return wanted, inference.BytesOf(halves(wanted, v.GetData())), nil
+		}
+		return inference.FP32, inference.BytesOf(v.GetData()), nil
+	case *ort.Tensor[float64]:
+		return inference.FP64, inference.BytesOf(v.GetData()), nil
+	case *ort.StringTensor:
+		elements, err := v.GetContents()
+		if err != nil {
+			return 0, nil, err
+		}
+		var data []byte
+		for _, element := range elements {
+			data = inference.AppendBytes(data, element)
+		}
+		return inference.Bytes, data, nil
+	}
+	return 0, nil, fmt.Errorf("expected a tensor, got %T", v)
 }
 
 // aligned returns data, or a copy of it if it does not start at a multiple of size.

@@ -18,7 +18,8 @@ const (
 // region of its own that holds as many rows as the buffer was made for.
 //
 // Only models whose tensors all count rows with their first dimension and leave no other open have
-// one, and those that leave no dimension at all open: these have a single row.
+// one, and those that leave no dimension at all open: these have a single row. Strings, which have
+// no place of a known size, have none.
 type layout struct {
 	inputs, outputs []region
 	rowSize         int64 // bytes of one row of all tensors
@@ -39,7 +40,7 @@ func newLayout(inputs, outputs []inference.TensorSpec) *layout {
 		all := make([]region, len(specs))
 		for i := range specs {
 			row := specs[i].Shape
-			if (row[0] == -1) != l.counted {
+			if (row[0] == -1) != l.counted || specs[i].Type == inference.Bytes {
 				return nil
 			}
 			if l.counted {

@@ -44,8 +44,11 @@ type field struct {
 }
 
 var numpyTypes = map[string]inference.DataType{
-	"bool": inference.Bool, "int32": inference.Int32, "int64": inference.Int64,
-	"float32": inference.FP32, "float64": inference.FP64,
+	"bool": inference.Bool,
+	"int8": inference.Int8, "int16": inference.Int16, "int32": inference.Int32, "int64": inference.Int64,
+	"uint8": inference.Uint8, "uint16": inference.Uint16, "uint32": inference.Uint32, "uint64": inference.Uint64,
+	"float16": inference.FP16, "bfloat16": inference.BF16, "float32": inference.FP32, "float64": inference.FP64,
+	"str": inference.Bytes, "object": inference.Bytes,
 }
 
 // readMLmodel reads the MLmodel file of a folder; a folder without one holds a bare model.onnx.
@@ -81,34 +84,51 @@ func readMLmodel(dir *os.Root) (mlmodel, error) {
 	return m, nil
 }
 
-// checkSignature tells whether an MLflow signature, if there is one, is the graph's.
-func checkSignature(what, signature string, graph []inference.TensorSpec) error {
+// readSignature reads one side of an MLflow signature: nil where there is none, or none of tensors.
+func readSignature(what, signature string) ([]field, error) {
 	if signature == "" {
-		return nil
+		return nil, nil
 	}
 	var fields []field
 	if err := json.Unmarshal([]byte(signature), &fields); err != nil {
-		return fmt.Errorf("MLmodel signature.%s: %w", what, err)
+		return nil, fmt.Errorf("MLmodel signature.%ss: %w", what, err)
 	}
 	for _, f := range fields {
 		if f.Type != "tensor" {
-			return nil
+			return nil, nil
 		}
 	}
+	return fields, nil
+}
+
+// shapes returns the shapes of a signature's tensors by name.
+func shapes(fields []field) map[string][]int64 {
+	all := map[string][]int64{}
+	for _, f := range fields {
+		all[f.Name] = f.Tensor.Shape
+	}
+	return all
+}
+
+// checkSignature tells whether an MLflow signature, if there is one, is the graph's.
+func checkSignature(what string, fields []field, graph []inference.TensorSpec) error {
+	if len(fields) == 0 {
+		return nil
+	}
 	if len(fields) != len(graph) {
-		return fmt.Errorf("MLmodel signature.%s: expected %d tensors as in the graph, got %d", what, len(graph), len(fields))
+		return fmt.Errorf("MLmodel signature.%ss: expected %d tensors as in the graph, got %d", what, len(graph), len(fields))
 	}
 	for i, f := range fields {
 		spec := graph[i]
 		if f.Name != "" { // one tensor alone may go without a name
 			at := indexOf(graph, f.Name)
 			if at < 0 {
-				return fmt.Errorf("MLmodel signature.%s: tensor %q is not in the graph", what, f.Name)
+				return fmt.Errorf("MLmodel signature.%ss: tensor %q is not in the graph", what, f.Name)
 			}
 			spec = graph[at]
 		}
 		if t := numpyTypes[f.Tensor.DataType]; t != spec.Type || !compatible(f.Tensor.Shape, spec.Shape) {
-			return fmt.Errorf("MLmodel signature.%s: expected %s as in the graph, got %s %s",
+			return fmt.Errorf("MLmodel signature.%ss: expected %s as in the graph, got %s %s",
 				what, spec, f.Tensor.DataType, inference.FormatShape(f.Tensor.Shape))
 		}
 	}

@@ -31,11 +31,23 @@ var _ inference.Model = (*Model)(nil)
 // start opens n sessions.
 func (m *Model) start(ctx context.Context, path string, n int, options *ort.SessionOptions) error {
 	m.free = make(chan *session, n)
+	open := func() (*ort.DynamicAdvancedSession, error) {
+		return ort.NewDynamicAdvancedSession(path, names(m.inputs), names(m.outputs), options)
+	}
+	if m.layout == nil && hasHalf(m.outputs) {
+		graph, fetched, err := withSingles(path, m.outputs, options)
+		if err != nil {
+			return err
+		}
+		open = func() (*ort.DynamicAdvancedSession, error) {
+			return ort.NewDynamicAdvancedSessionWithONNXData(graph, names(m.inputs), fetched, options)
+		}
+	}
 	for range n {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		run, err := ort.NewDynamicAdvancedSession(path, names(m.inputs), names(m.outputs), options)
+		run, err := open()
 		if err != nil {
 			return err
 		}
@@ -70,8 +82,12 @@ func (m *Model) Run(ctx context.Context, inputs, outputs []inference.Tensor) err
 	if m.layout == nil || m.uncounted.Load() {
 		return s.runFreely(inputs, outputs)
 	}
-	if s.runRows(rows, inputs, outputs) == nil {
+	err = s.runRows(rows, inputs, outputs)
+	if err == nil {
 		return nil
+	}
+	if hasHalf(m.outputs) { // without the casts by which runFreely could fetch them
+		return fmt.Errorf("%w: %w", inference.ErrModelFailed, err)
 	}
 	// The model may be sound all the same: first dimensions that are not rows (positions found, boxes
 	// kept) look just like rows in a signature. If it is not, this run says why.

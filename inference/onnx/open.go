@@ -84,17 +84,24 @@ func (o *Opener) open(ctx context.Context, dir string) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{}
-	if m.inputs, err = specs("input", inputs); err != nil {
-		return nil, err
-	}
-	if m.outputs, err = specs("output", outputs); err != nil {
-		return nil, err
-	}
-	if err := checkSignature("inputs", described.Signature.Inputs, m.inputs); err != nil {
-		return nil, err
-	}
-	if err := checkSignature("outputs", described.Signature.Outputs, m.outputs); err != nil {
-		return nil, err
+	for _, side := range []struct {
+		what, signature string
+		infos           []ort.InputOutputInfo
+		specs           *[]inference.TensorSpec
+	}{
+		{"input", described.Signature.Inputs, inputs, &m.inputs},
+		{"output", described.Signature.Outputs, outputs, &m.outputs},
+	} {
+		fields, err := readSignature(side.what, side.signature)
+		if err != nil {
+			return nil, err
+		}
+		if *side.specs, err = specs(side.what, side.infos, shapes(fields)); err != nil {
+			return nil, err
+		}
+		if err := checkSignature(side.what, fields, *side.specs); err != nil {
+			return nil, err
+		}
 	}
 	m.layout = newLayout(m.inputs, m.outputs)
 	if err := m.start(ctx, path, o.sessions, options); err != nil {
@@ -128,33 +135,58 @@ func sessionOptions() (*ort.SessionOptions, error) {
 	return options, nil
 }
 
-var elementTypes = map[ort.TensorElementDataType]inference.DataType{
-	ort.TensorElementDataTypeBool:   inference.Bool,
-	ort.TensorElementDataTypeInt32:  inference.Int32,
-	ort.TensorElementDataTypeInt64:  inference.Int64,
-	ort.TensorElementDataTypeFloat:  inference.FP32,
-	ort.TensorElementDataTypeDouble: inference.FP64,
+// ortTypes are the element types as ONNX Runtime knows them.
+var ortTypes = map[inference.DataType]ort.TensorElementDataType{
+	inference.Bool:   ort.TensorElementDataTypeBool,
+	inference.Int8:   ort.TensorElementDataTypeInt8,
+	inference.Int16:  ort.TensorElementDataTypeInt16,
+	inference.Int32:  ort.TensorElementDataTypeInt32,
+	inference.Int64:  ort.TensorElementDataTypeInt64,
+	inference.Uint8:  ort.TensorElementDataTypeUint8,
+	inference.Uint16: ort.TensorElementDataTypeUint16,
+	inference.Uint32: ort.TensorElementDataTypeUint32,
+	inference.Uint64: ort.TensorElementDataTypeUint64,
+	inference.FP16:   ort.TensorElementDataTypeFloat16,
+	inference.BF16:   ort.TensorElementDataTypeBFloat16,
+	inference.FP32:   ort.TensorElementDataTypeFloat,
+	inference.FP64:   ort.TensorElementDataTypeDouble,
+	inference.Bytes:  ort.TensorElementDataTypeString,
 }
 
-// specs reads a graph's side of the signature, refusing what cannot be served.
-func specs(what string, infos []ort.InputOutputInfo) ([]inference.TensorSpec, error) {
+// dataType is the inverse of ortTypes, InvalidType for others.
+func dataType(t ort.TensorElementDataType) inference.DataType {
+	for ours, theirs := range ortTypes {
+		if theirs == t {
+			return ours
+		}
+	}
+	return inference.InvalidType
+}
+
+// specs reads a graph's side of the signature, refusing what cannot be served. Shapes that the graph
+// leaves open altogether are those of MLmodel.
+func specs(what string, infos []ort.InputOutputInfo, shapes map[string][]int64) ([]inference.TensorSpec, error) {
 	if len(infos) == 0 {
 		return nil, fmt.Errorf("the graph has no %ss", what)
 	}
 	all := make([]inference.TensorSpec, len(infos))
 	for i, info := range infos {
 		if info.OrtValueType != ort.ONNXTypeTensor {
-			return nil, fmt.Errorf("%s %q is a %s; expected a tensor: export classifiers with zipmap off and split sequences into outputs",
+			return nil, fmt.Errorf("%s %q is a %s; expected a tensor: export with zipmap=False, and split sequences into outputs",
 				what, info.Name, strings.TrimPrefix(info.OrtValueType.String(), "ONNX_TYPE_"))
 		}
-		t, ok := elementTypes[info.DataType]
-		if !ok {
-			return nil, fmt.Errorf("%s %q is %s; expected BOOL, INT32, INT64, FP32 or FP64: put a Cast, or the encoding of text, before or after the graph",
+		t := dataType(info.DataType)
+		if t == inference.InvalidType {
+			return nil, fmt.Errorf("%s %q is %s, which Open Inference has no name for: put a Cast before or after the graph",
 				what, info.Name, strings.TrimPrefix(info.DataType.String(), "ONNX_TENSOR_ELEMENT_DATA_TYPE_"))
 		}
 		if len(info.Dimensions) == 0 {
-			return nil, fmt.Errorf("%s %q has no dimensions or leaves their number open; expected at least one: export it with a shape such as [1]",
-				what, info.Name)
+			// ONNX Runtime does not tell a number from a tensor of any rank.
+			info.Dimensions = shapes[info.Name]
+		}
+		if len(info.Dimensions) == 0 {
+			return nil, fmt.Errorf("%s %q has no dimensions or leaves their number open; expected at least one: export it with a shape such as [1], "+
+				"or say in MLmodel's signature which it has", what, info.Name)
 		}
 		if slices.Contains(info.Dimensions, 0) {
 			return nil, fmt.Errorf("%s %q has shape %s; expected no dimension of 0", what, info.Name, inference.FormatShape(info.Dimensions))

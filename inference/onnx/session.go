@@ -121,7 +121,7 @@ func (s *session) bind(rows int64) (*binding, error) {
 		for i := range regions {
 			r := &regions[i]
 			data := s.region(&at, r)[:rows*r.rowSize]
-			tensor, err := ort.NewCustomDataTensor(l.shape(nil, r.spec, rows), data, ortType(r.spec.Type))
+			tensor, err := ort.NewCustomDataTensor(l.shape(nil, r.spec, rows), data, ortTypes[r.spec.Type])
 			if err != nil {
 				return err
 			}
@@ -169,20 +169,4 @@ func sized(data []byte, n int64) []byte {
 		return data[:n]
 	}
 	return make([]byte, n)
-}
-
-func ortType(t inference.DataType) ort.TensorElementDataType {
-	switch t {
-	case inference.Bool:
-		return ort.TensorElementDataTypeBool
-	case inference.Int32:
-		return ort.TensorElementDataTypeInt32
-	case inference.Int64:
-		return ort.TensorElementDataTypeInt64
-	case inference.FP32:
-		return ort.TensorElementDataTypeFloat
-	case inference.FP64:
-		return ort.TensorElementDataTypeDouble
-	}
-	return ort.TensorElementDataTypeUndefined
 }

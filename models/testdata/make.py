@@ -6,6 +6,7 @@ it writes the same bytes every time.
 """
 
 import json
+import struct
 from pathlib import Path
 
 from onnx import ModelProto, TensorProto, checker, helper, save
@@ -13,6 +14,7 @@ from onnx import ModelProto, TensorProto, checker, helper, save
 HERE = Path(__file__).resolve().parent
 FP32, FP64 = TensorProto.FLOAT, TensorProto.DOUBLE
 INT32, INT64, BOOL = TensorProto.INT32, TensorProto.INT64, TensorProto.BOOL
+FP16, BF16, STRING = TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.STRING
 NAMES = {FP32: "float32", FP64: "float64", INT32: "int32", INT64: "int64", BOOL: "bool"}
 ROWS = None  # a dimension left open
 
@@ -20,6 +22,13 @@ ROWS = None  # a dimension left open
 def tensor(name, dtype, *shape):
     """Describe an input or output."""
     return helper.make_tensor_value_info(name, dtype, shape)
+
+
+def of_any_rank(made: ModelProto, *values) -> ModelProto:
+    """Take back how many dimensions inputs or outputs have: ONNX Runtime can do without."""
+    for value in values:
+        value.type.tensor_type.ClearField("shape")
+    return made
 
 
 def constant(name, dtype, shape, values):
@@ -32,12 +41,12 @@ def node(op, inputs, outputs, **attributes):
     return helper.make_node(op, inputs.split(), outputs.split(), **attributes)
 
 
-def model(name, inputs, outputs, nodes, constants=()) -> ModelProto:
+def model(name, inputs, outputs, nodes, constants=(), opset=17) -> ModelProto:
     """Build and check a model."""
     graph = helper.make_graph(nodes, name, inputs, outputs, initializer=list(constants))
     made = helper.make_model(
         graph,
-        opset_imports=[helper.make_opsetid("", 17)],
+        opset_imports=[helper.make_opsetid("", opset)],
         ir_version=9,
         producer_name="footballprediction",
     )
@@ -264,23 +273,114 @@ def three_rows():
     )
 
 
+def same():
+    """Give two elements a row of every type but strings back as they are."""
+    types = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
+    types += ("FLOAT16", "BFLOAT16", "FLOAT", "DOUBLE", "BOOL")
+    return model(
+        "same",
+        [tensor(t, getattr(TensorProto, t), ROWS, 2) for t in types],
+        [tensor(f"{t}_again", getattr(TensorProto, t), ROWS, 2) for t in types],
+        [node("Identity", t, f"{t}_again") for t in types],
+    )
+
+
 def strings():
-    """Take text, which is not served."""
+    """Give strings back as they are."""
     return model(
         "strings",
-        [tensor("text", TensorProto.STRING, ROWS, 1)],
-        [tensor("same", TensorProto.STRING, ROWS, 1)],
+        [tensor("text", STRING, ROWS, 1)],
+        [tensor("same", STRING, ROWS, 1)],
+        [node("Identity", "text", "same")],
+    )
+
+
+def strings_of_one_shape():
+    """Give six strings back as they are: there are no rows to batch."""
+    return model(
+        "strings_of_one_shape",
+        [tensor("text", STRING, 2, 3)],
+        [tensor("same", STRING, 2, 3)],
         [node("Identity", "text", "same")],
     )
 
 
 def halves():
-    """Take a type that is not served yet."""
+    """Compute double = 2x in FP16, which rounds, and same = x in BF16 by way of FP32."""
     return model(
         "halves",
-        [tensor("x", TensorProto.FLOAT16, ROWS, 1)],
-        [tensor("y", TensorProto.FLOAT16, ROWS, 1)],
-        [node("Identity", "x", "y")],
+        [tensor("x", FP16, ROWS, 1), tensor("b", BF16, ROWS, 1)],
+        [tensor("double", FP16, ROWS, 1), tensor("same", BF16, ROWS, 1)],
+        [
+            node("Add", "x x", "double"),
+            node("Cast", "b", "single", to=FP32),
+            node("Cast", "single", "same", to=BF16),
+        ],
+    )
+
+
+def halves_of_any_width():
+    """Compute what halves does for rows of any width, and whether 2x is above 1."""
+    return model(
+        "halves_of_any_width",
+        [tensor("x", FP16, ROWS, ROWS), tensor("b", BF16, ROWS, ROWS)],
+        [
+            tensor("double", FP16, ROWS, ROWS),
+            tensor("large", BOOL, ROWS, ROWS),
+            tensor("same", BF16, ROWS, ROWS),
+        ],
+        [
+            node("Add", "x x", "double"),
+            node("Greater", "double one", "large"),
+            node("Identity", "b", "same"),
+        ],
+        [constant("one", FP16, [], [1])],
+    )
+
+
+def halves_found():
+    """Keep the positive numbers, in FP16: as many rows as there are, not as were given."""
+    return model(
+        "halves_found",
+        [tensor("x", FP16, "given")],
+        [tensor("kept", FP16, "found")],
+        [node("Greater", "x zero", "keep"), node("Compress", "x keep", "kept", axis=0)],
+        [constant("zero", FP16, [], [0])],
+    )
+
+
+def any_rank():
+    """Compute y = x / 2, saying of neither how many dimensions it has."""
+    made = model(
+        "any_rank",
+        [tensor("x", FP32, ROWS, 1)],
+        [tensor("y", FP32, ROWS, 1)],
+        [node("Mul", "x half", "y")],
+        [constant("half", FP32, [], [0.5])],
+    )
+    return of_any_rank(made, *made.graph.input, *made.graph.output)
+
+
+def another_rank():
+    """Compute y = x / 2 without the dimensions of 1, so that nobody knows how many y has."""
+    made = model(
+        "another_rank",
+        [tensor("x", FP32, ROWS, 1)],
+        [tensor("y", FP32, ROWS)],
+        [node("Squeeze", "x", "flat"), node("Mul", "flat half", "y")],
+        [constant("half", FP32, [], [0.5])],
+    )
+    return of_any_rank(made, *made.graph.output)
+
+
+def eighths():
+    """Take a type that Open Inference has no name for."""
+    return model(
+        "eighths",
+        [tensor("x", TensorProto.FLOAT8E4M3FN, ROWS, 1)],
+        [tensor("y", FP32, ROWS, 1)],
+        [node("Cast", "x", "y", to=FP32)],
+        opset=19,
     )
 
 
@@ -304,19 +404,19 @@ def scalar():
     )
 
 
-def escaping():
-    """Take constants from a file outside of the model's folder."""
+def from_file(location):
+    """Compute y = x + a constant that a file holds, whose path is relative to the model's."""
     outside = TensorProto(
         name="outside",
         data_type=FP32,
         dims=[1],
         data_location=TensorProto.EXTERNAL,
     )
-    for key, value in (("location", "../outside.bin"), ("offset", "0"), ("length", "4")):
+    for key, value in (("location", location), ("offset", "0"), ("length", "4")):
         outside.external_data.add(key=key, value=value)
     graph = helper.make_graph(
         [node("Add", "x outside", "y")],
-        "escaping",
+        "from_file",
         [tensor("x", FP32, ROWS, 1)],
         [tensor("y", FP32, ROWS, 1)],
         initializer=[outside],
@@ -324,6 +424,17 @@ def escaping():
     return helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9, producer_name="footballprediction"
     )
+
+
+def halves_from_file():
+    """Compute y = x + a constant that a file holds, in FP16 and for rows of any width."""
+    made = from_file("seven.bin")
+    graph = made.graph
+    for value in (graph.input[0], graph.output[0]):
+        value.CopyFrom(tensor(value.name, FP16, ROWS, ROWS))
+    graph.initializer[0].data_type = FP16
+    graph.initializer[0].external_data[2].value = "2"
+    return made
 
 
 def signature(values):
@@ -419,10 +530,21 @@ def main() -> None:
         three_kept,
         reciprocal,
         toil,
+        same,
+        strings,
+        strings_of_one_shape,
+        halves,
+        halves_of_any_width,
+        halves_found,
     ):
         write(HERE / make.__name__ / "1", make())
-    for make in (three_rows, strings, halves, sequence, scalar, escaping):
+    folder = write(HERE / "from_file" / "1", from_file("seven.bin"))
+    (folder / "seven.bin").write_bytes(struct.pack("<f", 7))
+    folder = write(HERE / "halves_from_file" / "1", halves_from_file())
+    (folder / "seven.bin").write_bytes(struct.pack("<e", 7))
+    for make in (three_rows, eighths, sequence, scalar, any_rank, another_rank):
         write(HERE / "refused" / make.__name__, make())
+    write(HERE / "refused" / "escaping", from_file("../outside.bin"))
 
 
 if __name__ == "__main__":
