@@ -273,6 +273,61 @@ func (x *GetMatchFeaturesResponse) GetFeatures() []*Feature {
 	return nil
 }
 
+// Degradation says why an answer is worse than usual.
+type Degradation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Stable: REDIS_UNAVAILABLE, FEATURES_FROM_TEAM_STATES, RATINGS_NOT_LINKED, …
+	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	// For a person.
+	Detail        string `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Degradation) Reset() {
+	*x = Degradation{}
+	mi := &file_footballprediction_v1_feature_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Degradation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Degradation) ProtoMessage() {}
+
+func (x *Degradation) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_feature_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Degradation.ProtoReflect.Descriptor instead.
+func (*Degradation) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_feature_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Degradation) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Degradation) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
 var File_footballprediction_v1_feature_proto protoreflect.FileDescriptor
 
 const file_footballprediction_v1_feature_proto_rawDesc = "" +
@@ -291,7 +346,10 @@ const file_footballprediction_v1_feature_proto_rawDesc = "" +
 	"schemaHash\x12/\n" +
 	"\x05as_of\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x12<\n" +
 	"\x06status\x18\x04 \x01(\x0e2$.footballprediction.v1.FeatureStatusR\x06status\x12:\n" +
-	"\bfeatures\x18\x05 \x03(\v2\x1e.footballprediction.v1.FeatureR\bfeatures*\x83\x01\n" +
+	"\bfeatures\x18\x05 \x03(\v2\x1e.footballprediction.v1.FeatureR\bfeatures\"=\n" +
+	"\vDegradation\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06detail\x18\x02 \x01(\tR\x06detail*\x83\x01\n" +
 	"\rFeatureStatus\x12\x1e\n" +
 	"\x1aFEATURE_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16FEATURE_STATUS_PRESENT\x10\x01\x12\x18\n" +
@@ -314,16 +372,17 @@ func file_footballprediction_v1_feature_proto_rawDescGZIP() []byte {
 }
 
 var file_footballprediction_v1_feature_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_footballprediction_v1_feature_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_footballprediction_v1_feature_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_footballprediction_v1_feature_proto_goTypes = []any{
 	(FeatureStatus)(0),               // 0: footballprediction.v1.FeatureStatus
 	(*Feature)(nil),                  // 1: footballprediction.v1.Feature
 	(*GetMatchFeaturesRequest)(nil),  // 2: footballprediction.v1.GetMatchFeaturesRequest
 	(*GetMatchFeaturesResponse)(nil), // 3: footballprediction.v1.GetMatchFeaturesResponse
-	(*timestamppb.Timestamp)(nil),    // 4: google.protobuf.Timestamp
+	(*Degradation)(nil),              // 4: footballprediction.v1.Degradation
+	(*timestamppb.Timestamp)(nil),    // 5: google.protobuf.Timestamp
 }
 var file_footballprediction_v1_feature_proto_depIdxs = []int32{
-	4, // 0: footballprediction.v1.GetMatchFeaturesResponse.as_of:type_name -> google.protobuf.Timestamp
+	5, // 0: footballprediction.v1.GetMatchFeaturesResponse.as_of:type_name -> google.protobuf.Timestamp
 	0, // 1: footballprediction.v1.GetMatchFeaturesResponse.status:type_name -> footballprediction.v1.FeatureStatus
 	1, // 2: footballprediction.v1.GetMatchFeaturesResponse.features:type_name -> footballprediction.v1.Feature
 	2, // 3: footballprediction.v1.FeatureService.GetMatchFeatures:input_type -> footballprediction.v1.GetMatchFeaturesRequest
@@ -346,7 +405,7 @@ func file_footballprediction_v1_feature_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_footballprediction_v1_feature_proto_rawDesc), len(file_footballprediction_v1_feature_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

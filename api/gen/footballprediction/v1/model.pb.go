@@ -541,6 +541,70 @@ func (x *GetModelResponse) GetModel() *Model {
 	return nil
 }
 
+// ModelRef names the version of a model that answered.
+type ModelRef struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the model.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Number of the version.
+	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// The route by which it was chosen: "champion", or the alias that was asked for.
+	Variant       string `protobuf:"bytes,3,opt,name=variant,proto3" json:"variant,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelRef) Reset() {
+	*x = ModelRef{}
+	mi := &file_footballprediction_v1_model_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelRef) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelRef) ProtoMessage() {}
+
+func (x *ModelRef) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_model_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelRef.ProtoReflect.Descriptor instead.
+func (*ModelRef) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ModelRef) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ModelRef) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *ModelRef) GetVariant() string {
+	if x != nil {
+		return x.Variant
+	}
+	return ""
+}
+
 var File_footballprediction_v1_model_proto protoreflect.FileDescriptor
 
 const file_footballprediction_v1_model_proto_rawDesc = "" +
@@ -580,7 +644,11 @@ const file_footballprediction_v1_model_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05 \x01(\xc8\x01R\x04name\"F\n" +
 	"\x10GetModelResponse\x122\n" +
-	"\x05model\x18\x01 \x01(\v2\x1c.footballprediction.v1.ModelR\x05model*\xbc\x01\n" +
+	"\x05model\x18\x01 \x01(\v2\x1c.footballprediction.v1.ModelR\x05model\"R\n" +
+	"\bModelRef\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x18\n" +
+	"\avariant\x18\x03 \x01(\tR\avariant*\xbc\x01\n" +
 	"\n" +
 	"ModelState\x12\x1b\n" +
 	"\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
@@ -610,7 +678,7 @@ func file_footballprediction_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_footballprediction_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_footballprediction_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_footballprediction_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_footballprediction_v1_model_proto_goTypes = []any{
 	(ModelState)(0),               // 0: footballprediction.v1.ModelState
 	(*Model)(nil),                 // 1: footballprediction.v1.Model
@@ -620,17 +688,18 @@ var file_footballprediction_v1_model_proto_goTypes = []any{
 	(*ListModelsResponse)(nil),    // 5: footballprediction.v1.ListModelsResponse
 	(*GetModelRequest)(nil),       // 6: footballprediction.v1.GetModelRequest
 	(*GetModelResponse)(nil),      // 7: footballprediction.v1.GetModelResponse
-	nil,                           // 8: footballprediction.v1.ModelVersion.MetricsEntry
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*ModelRef)(nil),              // 8: footballprediction.v1.ModelRef
+	nil,                           // 9: footballprediction.v1.ModelVersion.MetricsEntry
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
 }
 var file_footballprediction_v1_model_proto_depIdxs = []int32{
 	2,  // 0: footballprediction.v1.Model.versions:type_name -> footballprediction.v1.ModelVersion
 	0,  // 1: footballprediction.v1.ModelVersion.state:type_name -> footballprediction.v1.ModelState
 	3,  // 2: footballprediction.v1.ModelVersion.inputs:type_name -> footballprediction.v1.TensorMetadata
 	3,  // 3: footballprediction.v1.ModelVersion.outputs:type_name -> footballprediction.v1.TensorMetadata
-	8,  // 4: footballprediction.v1.ModelVersion.metrics:type_name -> footballprediction.v1.ModelVersion.MetricsEntry
-	9,  // 5: footballprediction.v1.ModelVersion.loaded_at:type_name -> google.protobuf.Timestamp
-	9,  // 6: footballprediction.v1.ModelVersion.data_cutoff:type_name -> google.protobuf.Timestamp
+	9,  // 4: footballprediction.v1.ModelVersion.metrics:type_name -> footballprediction.v1.ModelVersion.MetricsEntry
+	10, // 5: footballprediction.v1.ModelVersion.loaded_at:type_name -> google.protobuf.Timestamp
+	10, // 6: footballprediction.v1.ModelVersion.data_cutoff:type_name -> google.protobuf.Timestamp
 	1,  // 7: footballprediction.v1.ListModelsResponse.models:type_name -> footballprediction.v1.Model
 	1,  // 8: footballprediction.v1.GetModelResponse.model:type_name -> footballprediction.v1.Model
 	4,  // 9: footballprediction.v1.ModelService.ListModels:input_type -> footballprediction.v1.ListModelsRequest
@@ -655,7 +724,7 @@ func file_footballprediction_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_footballprediction_v1_model_proto_rawDesc), len(file_footballprediction_v1_model_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

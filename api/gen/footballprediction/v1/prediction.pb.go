@@ -924,125 +924,6 @@ func (x *Selection) GetPushProbability() float64 {
 	return 0
 }
 
-// ModelRef names the version of a model that answered.
-type ModelRef struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the model.
-	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Number of the version.
-	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
-	// The route by which it was chosen: "champion", or the alias that was asked for.
-	Variant       string `protobuf:"bytes,3,opt,name=variant,proto3" json:"variant,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ModelRef) Reset() {
-	*x = ModelRef{}
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[9]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ModelRef) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ModelRef) ProtoMessage() {}
-
-func (x *ModelRef) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[9]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ModelRef.ProtoReflect.Descriptor instead.
-func (*ModelRef) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{9}
-}
-
-func (x *ModelRef) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-func (x *ModelRef) GetVersion() string {
-	if x != nil {
-		return x.Version
-	}
-	return ""
-}
-
-func (x *ModelRef) GetVariant() string {
-	if x != nil {
-		return x.Variant
-	}
-	return ""
-}
-
-// Degradation says why an answer is worse than usual.
-type Degradation struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Stable: REDIS_UNAVAILABLE, FEATURES_FROM_TEAM_STATES, RATINGS_NOT_LINKED, …
-	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
-	// For a person.
-	Detail        string `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Degradation) Reset() {
-	*x = Degradation{}
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[10]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Degradation) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Degradation) ProtoMessage() {}
-
-func (x *Degradation) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[10]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Degradation.ProtoReflect.Descriptor instead.
-func (*Degradation) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{10}
-}
-
-func (x *Degradation) GetReason() string {
-	if x != nil {
-		return x.Reason
-	}
-	return ""
-}
-
-func (x *Degradation) GetDetail() string {
-	if x != nil {
-		return x.Detail
-	}
-	return ""
-}
-
 // Explanation says how far each group of features moved what the model says of a match, from what it
 // says of an average one: the baseline and the effects of all groups sum to the model's match result and
 // expected goals. Those are the prediction's own; where odds were blended in, or where no grid of scores
@@ -1066,7 +947,7 @@ type Explanation struct {
 
 func (x *Explanation) Reset() {
 	*x = Explanation{}
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[11]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1078,7 +959,7 @@ func (x *Explanation) String() string {
 func (*Explanation) ProtoMessage() {}
 
 func (x *Explanation) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[11]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1091,7 +972,7 @@ func (x *Explanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Explanation.ProtoReflect.Descriptor instead.
 func (*Explanation) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{11}
+	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Explanation) GetBaselineMatchResult() *MatchResult {
@@ -1136,7 +1017,7 @@ type GroupEffect struct {
 
 func (x *GroupEffect) Reset() {
 	*x = GroupEffect{}
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[12]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1148,7 +1029,7 @@ func (x *GroupEffect) String() string {
 func (*GroupEffect) ProtoMessage() {}
 
 func (x *GroupEffect) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[12]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1161,7 +1042,7 @@ func (x *GroupEffect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupEffect.ProtoReflect.Descriptor instead.
 func (*GroupEffect) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{12}
+	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GroupEffect) GetGroup() string {
@@ -1217,7 +1098,7 @@ type BatchPredictRequest struct {
 
 func (x *BatchPredictRequest) Reset() {
 	*x = BatchPredictRequest{}
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[13]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1229,7 +1110,7 @@ func (x *BatchPredictRequest) String() string {
 func (*BatchPredictRequest) ProtoMessage() {}
 
 func (x *BatchPredictRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[13]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1242,7 +1123,7 @@ func (x *BatchPredictRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchPredictRequest.ProtoReflect.Descriptor instead.
 func (*BatchPredictRequest) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{13}
+	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *BatchPredictRequest) GetRequests() []*PredictRequest {
@@ -1263,7 +1144,7 @@ type BatchPredictResponse struct {
 
 func (x *BatchPredictResponse) Reset() {
 	*x = BatchPredictResponse{}
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[14]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1275,7 +1156,7 @@ func (x *BatchPredictResponse) String() string {
 func (*BatchPredictResponse) ProtoMessage() {}
 
 func (x *BatchPredictResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[14]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1288,7 +1169,7 @@ func (x *BatchPredictResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchPredictResponse.ProtoReflect.Descriptor instead.
 func (*BatchPredictResponse) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{14}
+	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *BatchPredictResponse) GetResults() []*BatchPredictResult {
@@ -1314,7 +1195,7 @@ type BatchPredictResult struct {
 
 func (x *BatchPredictResult) Reset() {
 	*x = BatchPredictResult{}
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[15]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1326,7 +1207,7 @@ func (x *BatchPredictResult) String() string {
 func (*BatchPredictResult) ProtoMessage() {}
 
 func (x *BatchPredictResult) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[15]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1339,7 +1220,7 @@ func (x *BatchPredictResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchPredictResult.ProtoReflect.Descriptor instead.
 func (*BatchPredictResult) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{15}
+	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *BatchPredictResult) GetResult() isBatchPredictResult_Result {
@@ -1398,7 +1279,7 @@ type ListPredictionsRequest struct {
 
 func (x *ListPredictionsRequest) Reset() {
 	*x = ListPredictionsRequest{}
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[16]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1410,7 +1291,7 @@ func (x *ListPredictionsRequest) String() string {
 func (*ListPredictionsRequest) ProtoMessage() {}
 
 func (x *ListPredictionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[16]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1423,7 +1304,7 @@ func (x *ListPredictionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPredictionsRequest.ProtoReflect.Descriptor instead.
 func (*ListPredictionsRequest) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{16}
+	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListPredictionsRequest) GetPageSize() int32 {
@@ -1453,7 +1334,7 @@ type ListPredictionsResponse struct {
 
 func (x *ListPredictionsResponse) Reset() {
 	*x = ListPredictionsResponse{}
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[17]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1465,7 +1346,7 @@ func (x *ListPredictionsResponse) String() string {
 func (*ListPredictionsResponse) ProtoMessage() {}
 
 func (x *ListPredictionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[17]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1478,7 +1359,7 @@ func (x *ListPredictionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPredictionsResponse.ProtoReflect.Descriptor instead.
 func (*ListPredictionsResponse) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{17}
+	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListPredictionsResponse) GetPredictions() []*Prediction {
@@ -1506,7 +1387,7 @@ type GetPredictionRequest struct {
 
 func (x *GetPredictionRequest) Reset() {
 	*x = GetPredictionRequest{}
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[18]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1518,7 +1399,7 @@ func (x *GetPredictionRequest) String() string {
 func (*GetPredictionRequest) ProtoMessage() {}
 
 func (x *GetPredictionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[18]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1531,7 +1412,7 @@ func (x *GetPredictionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPredictionRequest.ProtoReflect.Descriptor instead.
 func (*GetPredictionRequest) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{18}
+	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetPredictionRequest) GetPredictionId() string {
@@ -1552,7 +1433,7 @@ type GetPredictionResponse struct {
 
 func (x *GetPredictionResponse) Reset() {
 	*x = GetPredictionResponse{}
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[19]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1564,7 +1445,7 @@ func (x *GetPredictionResponse) String() string {
 func (*GetPredictionResponse) ProtoMessage() {}
 
 func (x *GetPredictionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_prediction_proto_msgTypes[19]
+	mi := &file_footballprediction_v1_prediction_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1577,7 +1458,7 @@ func (x *GetPredictionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPredictionResponse.ProtoReflect.Descriptor instead.
 func (*GetPredictionResponse) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{19}
+	return file_footballprediction_v1_prediction_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetPredictionResponse) GetPrediction() *Prediction {
@@ -1591,7 +1472,7 @@ var File_footballprediction_v1_prediction_proto protoreflect.FileDescriptor
 
 const file_footballprediction_v1_prediction_proto_rawDesc = "" +
 	"\n" +
-	"&footballprediction/v1/prediction.proto\x12\x15footballprediction.v1\x1a\x1bbuf/validate/validate.proto\x1a#footballprediction/v1/feature.proto\x1a!footballprediction/v1/match.proto\x1a\"footballprediction/v1/season.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xa3\x01\n" +
+	"&footballprediction/v1/prediction.proto\x12\x15footballprediction.v1\x1a\x1bbuf/validate/validate.proto\x1a#footballprediction/v1/feature.proto\x1a!footballprediction/v1/match.proto\x1a!footballprediction/v1/model.proto\x1a\"footballprediction/v1/season.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xa3\x01\n" +
 	"\aPairing\x12)\n" +
 	"\vcompetition\x18\x01 \x01(\tB\a\xbaH\x04r\x02(dR\vcompetition\x12'\n" +
 	"\thome_team\x18\x02 \x01(\tB\n" +
@@ -1652,14 +1533,7 @@ const file_footballprediction_v1_prediction_proto_rawDesc = "" +
 	"\x04line\x18\x02 \x01(\x01H\x00R\x04line\x88\x01\x01\x12 \n" +
 	"\vprobability\x18\x03 \x01(\x01R\vprobability\x12)\n" +
 	"\x10push_probability\x18\x04 \x01(\x01R\x0fpushProbabilityB\a\n" +
-	"\x05_line\"R\n" +
-	"\bModelRef\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
-	"\aversion\x18\x02 \x01(\tR\aversion\x12\x18\n" +
-	"\avariant\x18\x03 \x01(\tR\avariant\"=\n" +
-	"\vDegradation\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x16\n" +
-	"\x06detail\x18\x02 \x01(\tR\x06detail\"\x81\x02\n" +
+	"\x05_line\"\x81\x02\n" +
 	"\vExplanation\x12V\n" +
 	"\x15baseline_match_result\x18\x01 \x01(\v2\".footballprediction.v1.MatchResultR\x13baselineMatchResult\x12\\\n" +
 	"\x17baseline_expected_goals\x18\x02 \x01(\v2$.footballprediction.v1.ExpectedGoalsR\x15baselineExpectedGoals\x12<\n" +
@@ -1739,7 +1613,7 @@ func file_footballprediction_v1_prediction_proto_rawDescGZIP() []byte {
 }
 
 var file_footballprediction_v1_prediction_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_footballprediction_v1_prediction_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_footballprediction_v1_prediction_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_footballprediction_v1_prediction_proto_goTypes = []any{
 	(Market)(0),                     // 0: footballprediction.v1.Market
 	(PredictionSource)(0),           // 1: footballprediction.v1.PredictionSource
@@ -1752,20 +1626,20 @@ var file_footballprediction_v1_prediction_proto_goTypes = []any{
 	(*ExpectedGoals)(nil),           // 8: footballprediction.v1.ExpectedGoals
 	(*MarketPrediction)(nil),        // 9: footballprediction.v1.MarketPrediction
 	(*Selection)(nil),               // 10: footballprediction.v1.Selection
-	(*ModelRef)(nil),                // 11: footballprediction.v1.ModelRef
-	(*Degradation)(nil),             // 12: footballprediction.v1.Degradation
-	(*Explanation)(nil),             // 13: footballprediction.v1.Explanation
-	(*GroupEffect)(nil),             // 14: footballprediction.v1.GroupEffect
-	(*BatchPredictRequest)(nil),     // 15: footballprediction.v1.BatchPredictRequest
-	(*BatchPredictResponse)(nil),    // 16: footballprediction.v1.BatchPredictResponse
-	(*BatchPredictResult)(nil),      // 17: footballprediction.v1.BatchPredictResult
-	(*ListPredictionsRequest)(nil),  // 18: footballprediction.v1.ListPredictionsRequest
-	(*ListPredictionsResponse)(nil), // 19: footballprediction.v1.ListPredictionsResponse
-	(*GetPredictionRequest)(nil),    // 20: footballprediction.v1.GetPredictionRequest
-	(*GetPredictionResponse)(nil),   // 21: footballprediction.v1.GetPredictionResponse
-	(*Match)(nil),                   // 22: footballprediction.v1.Match
-	(*timestamppb.Timestamp)(nil),   // 23: google.protobuf.Timestamp
-	(FeatureStatus)(0),              // 24: footballprediction.v1.FeatureStatus
+	(*Explanation)(nil),             // 11: footballprediction.v1.Explanation
+	(*GroupEffect)(nil),             // 12: footballprediction.v1.GroupEffect
+	(*BatchPredictRequest)(nil),     // 13: footballprediction.v1.BatchPredictRequest
+	(*BatchPredictResponse)(nil),    // 14: footballprediction.v1.BatchPredictResponse
+	(*BatchPredictResult)(nil),      // 15: footballprediction.v1.BatchPredictResult
+	(*ListPredictionsRequest)(nil),  // 16: footballprediction.v1.ListPredictionsRequest
+	(*ListPredictionsResponse)(nil), // 17: footballprediction.v1.ListPredictionsResponse
+	(*GetPredictionRequest)(nil),    // 18: footballprediction.v1.GetPredictionRequest
+	(*GetPredictionResponse)(nil),   // 19: footballprediction.v1.GetPredictionResponse
+	(*Match)(nil),                   // 20: footballprediction.v1.Match
+	(*ModelRef)(nil),                // 21: footballprediction.v1.ModelRef
+	(*timestamppb.Timestamp)(nil),   // 22: google.protobuf.Timestamp
+	(FeatureStatus)(0),              // 23: footballprediction.v1.FeatureStatus
+	(*Degradation)(nil),             // 24: footballprediction.v1.Degradation
 	(*status.Status)(nil),           // 25: google.rpc.Status
 	(*SimulateSeasonRequest)(nil),   // 26: footballprediction.v1.SimulateSeasonRequest
 	(*SimulateSeasonResponse)(nil),  // 27: footballprediction.v1.SimulateSeasonResponse
@@ -1775,37 +1649,37 @@ var file_footballprediction_v1_prediction_proto_depIdxs = []int32{
 	0,  // 1: footballprediction.v1.PredictRequest.markets:type_name -> footballprediction.v1.Market
 	3,  // 2: footballprediction.v1.PredictRequest.odds:type_name -> footballprediction.v1.Odds
 	6,  // 3: footballprediction.v1.PredictResponse.prediction:type_name -> footballprediction.v1.Prediction
-	22, // 4: footballprediction.v1.Prediction.match:type_name -> footballprediction.v1.Match
+	20, // 4: footballprediction.v1.Prediction.match:type_name -> footballprediction.v1.Match
 	7,  // 5: footballprediction.v1.Prediction.match_result:type_name -> footballprediction.v1.MatchResult
 	8,  // 6: footballprediction.v1.Prediction.expected_goals:type_name -> footballprediction.v1.ExpectedGoals
 	9,  // 7: footballprediction.v1.Prediction.markets:type_name -> footballprediction.v1.MarketPrediction
-	11, // 8: footballprediction.v1.Prediction.model:type_name -> footballprediction.v1.ModelRef
-	23, // 9: footballprediction.v1.Prediction.features_as_of:type_name -> google.protobuf.Timestamp
-	24, // 10: footballprediction.v1.Prediction.feature_status:type_name -> footballprediction.v1.FeatureStatus
+	21, // 8: footballprediction.v1.Prediction.model:type_name -> footballprediction.v1.ModelRef
+	22, // 9: footballprediction.v1.Prediction.features_as_of:type_name -> google.protobuf.Timestamp
+	23, // 10: footballprediction.v1.Prediction.feature_status:type_name -> footballprediction.v1.FeatureStatus
 	1,  // 11: footballprediction.v1.Prediction.source:type_name -> footballprediction.v1.PredictionSource
-	12, // 12: footballprediction.v1.Prediction.degradations:type_name -> footballprediction.v1.Degradation
-	13, // 13: footballprediction.v1.Prediction.explanation:type_name -> footballprediction.v1.Explanation
-	23, // 14: footballprediction.v1.Prediction.predicted_at:type_name -> google.protobuf.Timestamp
+	24, // 12: footballprediction.v1.Prediction.degradations:type_name -> footballprediction.v1.Degradation
+	11, // 13: footballprediction.v1.Prediction.explanation:type_name -> footballprediction.v1.Explanation
+	22, // 14: footballprediction.v1.Prediction.predicted_at:type_name -> google.protobuf.Timestamp
 	0,  // 15: footballprediction.v1.MarketPrediction.market:type_name -> footballprediction.v1.Market
 	10, // 16: footballprediction.v1.MarketPrediction.selections:type_name -> footballprediction.v1.Selection
 	7,  // 17: footballprediction.v1.Explanation.baseline_match_result:type_name -> footballprediction.v1.MatchResult
 	8,  // 18: footballprediction.v1.Explanation.baseline_expected_goals:type_name -> footballprediction.v1.ExpectedGoals
-	14, // 19: footballprediction.v1.Explanation.effects:type_name -> footballprediction.v1.GroupEffect
+	12, // 19: footballprediction.v1.Explanation.effects:type_name -> footballprediction.v1.GroupEffect
 	4,  // 20: footballprediction.v1.BatchPredictRequest.requests:type_name -> footballprediction.v1.PredictRequest
-	17, // 21: footballprediction.v1.BatchPredictResponse.results:type_name -> footballprediction.v1.BatchPredictResult
+	15, // 21: footballprediction.v1.BatchPredictResponse.results:type_name -> footballprediction.v1.BatchPredictResult
 	6,  // 22: footballprediction.v1.BatchPredictResult.prediction:type_name -> footballprediction.v1.Prediction
 	25, // 23: footballprediction.v1.BatchPredictResult.error:type_name -> google.rpc.Status
 	6,  // 24: footballprediction.v1.ListPredictionsResponse.predictions:type_name -> footballprediction.v1.Prediction
 	6,  // 25: footballprediction.v1.GetPredictionResponse.prediction:type_name -> footballprediction.v1.Prediction
 	4,  // 26: footballprediction.v1.PredictionService.Predict:input_type -> footballprediction.v1.PredictRequest
-	15, // 27: footballprediction.v1.PredictionService.BatchPredict:input_type -> footballprediction.v1.BatchPredictRequest
-	18, // 28: footballprediction.v1.PredictionService.ListPredictions:input_type -> footballprediction.v1.ListPredictionsRequest
-	20, // 29: footballprediction.v1.PredictionService.GetPrediction:input_type -> footballprediction.v1.GetPredictionRequest
+	13, // 27: footballprediction.v1.PredictionService.BatchPredict:input_type -> footballprediction.v1.BatchPredictRequest
+	16, // 28: footballprediction.v1.PredictionService.ListPredictions:input_type -> footballprediction.v1.ListPredictionsRequest
+	18, // 29: footballprediction.v1.PredictionService.GetPrediction:input_type -> footballprediction.v1.GetPredictionRequest
 	26, // 30: footballprediction.v1.PredictionService.SimulateSeason:input_type -> footballprediction.v1.SimulateSeasonRequest
 	5,  // 31: footballprediction.v1.PredictionService.Predict:output_type -> footballprediction.v1.PredictResponse
-	16, // 32: footballprediction.v1.PredictionService.BatchPredict:output_type -> footballprediction.v1.BatchPredictResponse
-	19, // 33: footballprediction.v1.PredictionService.ListPredictions:output_type -> footballprediction.v1.ListPredictionsResponse
-	21, // 34: footballprediction.v1.PredictionService.GetPrediction:output_type -> footballprediction.v1.GetPredictionResponse
+	14, // 32: footballprediction.v1.PredictionService.BatchPredict:output_type -> footballprediction.v1.BatchPredictResponse
+	17, // 33: footballprediction.v1.PredictionService.ListPredictions:output_type -> footballprediction.v1.ListPredictionsResponse
+	19, // 34: footballprediction.v1.PredictionService.GetPrediction:output_type -> footballprediction.v1.GetPredictionResponse
 	27, // 35: footballprediction.v1.PredictionService.SimulateSeason:output_type -> footballprediction.v1.SimulateSeasonResponse
 	31, // [31:36] is the sub-list for method output_type
 	26, // [26:31] is the sub-list for method input_type
@@ -1821,13 +1695,14 @@ func file_footballprediction_v1_prediction_proto_init() {
 	}
 	file_footballprediction_v1_feature_proto_init()
 	file_footballprediction_v1_match_proto_init()
+	file_footballprediction_v1_model_proto_init()
 	file_footballprediction_v1_season_proto_init()
 	file_footballprediction_v1_prediction_proto_msgTypes[2].OneofWrappers = []any{
 		(*PredictRequest_MatchId)(nil),
 		(*PredictRequest_Pairing)(nil),
 	}
 	file_footballprediction_v1_prediction_proto_msgTypes[8].OneofWrappers = []any{}
-	file_footballprediction_v1_prediction_proto_msgTypes[15].OneofWrappers = []any{
+	file_footballprediction_v1_prediction_proto_msgTypes[13].OneofWrappers = []any{
 		(*BatchPredictResult_Prediction)(nil),
 		(*BatchPredictResult_Error)(nil),
 	}
@@ -1837,7 +1712,7 @@ func file_footballprediction_v1_prediction_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_footballprediction_v1_prediction_proto_rawDesc), len(file_footballprediction_v1_prediction_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   20,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -49,7 +49,14 @@ type PredictionServiceClient interface {
 	ListPredictions(ctx context.Context, in *ListPredictionsRequest, opts ...grpc.CallOption) (*ListPredictionsResponse, error)
 	// GetPrediction returns a recorded prediction. Not built yet: UNIMPLEMENTED (NOT_BUILT).
 	GetPrediction(ctx context.Context, in *GetPredictionRequest, opts ...grpc.CallOption) (*GetPredictionResponse, error)
-	// SimulateSeason plays the rest of a season many times. Not built yet: UNIMPLEMENTED (NOT_BUILT).
+	// SimulateSeason plays the rest of a league's season many times: the stored one, or the matches that
+	// the request tells. Few are simulated at a time, so that Predict does not wait for them.
+	//
+	// NOT_FOUND: COMPETITION_UNKNOWN, SEASON_UNKNOWN, TEAM_UNKNOWN (with suggestions), MODEL_UNKNOWN,
+	// MODEL_VERSION_UNKNOWN. INVALID_ARGUMENT: FIELD_INVALID (a match told twice among others),
+	// SAME_TEAM_TWICE, DATE_BEFORE_HISTORY. FAILED_PRECONDITION: SEASON_INCOMPLETE (the season has been
+	// played in part, and which matches are left is not stored), SCHEMA_MISMATCH. RESOURCE_EXHAUSTED:
+	// QUEUE_FULL. UNAVAILABLE: MODEL_NOT_READY, SHUTTING_DOWN. INTERNAL: MODEL_FAILED.
 	SimulateSeason(ctx context.Context, in *SimulateSeasonRequest, opts ...grpc.CallOption) (*SimulateSeasonResponse, error)
 }
 
@@ -134,7 +141,14 @@ type PredictionServiceServer interface {
 	ListPredictions(context.Context, *ListPredictionsRequest) (*ListPredictionsResponse, error)
 	// GetPrediction returns a recorded prediction. Not built yet: UNIMPLEMENTED (NOT_BUILT).
 	GetPrediction(context.Context, *GetPredictionRequest) (*GetPredictionResponse, error)
-	// SimulateSeason plays the rest of a season many times. Not built yet: UNIMPLEMENTED (NOT_BUILT).
+	// SimulateSeason plays the rest of a league's season many times: the stored one, or the matches that
+	// the request tells. Few are simulated at a time, so that Predict does not wait for them.
+	//
+	// NOT_FOUND: COMPETITION_UNKNOWN, SEASON_UNKNOWN, TEAM_UNKNOWN (with suggestions), MODEL_UNKNOWN,
+	// MODEL_VERSION_UNKNOWN. INVALID_ARGUMENT: FIELD_INVALID (a match told twice among others),
+	// SAME_TEAM_TWICE, DATE_BEFORE_HISTORY. FAILED_PRECONDITION: SEASON_INCOMPLETE (the season has been
+	// played in part, and which matches are left is not stored), SCHEMA_MISMATCH. RESOURCE_EXHAUSTED:
+	// QUEUE_FULL. UNAVAILABLE: MODEL_NOT_READY, SHUTTING_DOWN. INTERNAL: MODEL_FAILED.
 	SimulateSeason(context.Context, *SimulateSeasonRequest) (*SimulateSeasonResponse, error)
 	mustEmbedUnimplementedPredictionServiceServer()
 }

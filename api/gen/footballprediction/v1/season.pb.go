@@ -10,6 +10,7 @@ import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -22,11 +23,82 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// SimulateSeasonRequest names a league; it gets its other fields when the simulation is built.
+// TieBreak says how teams level on points are ranked.
+type TieBreak int32
+
+const (
+	// Not told.
+	TieBreak_TIE_BREAK_UNSPECIFIED TieBreak = 0
+	// By goal difference, then goals scored, then by lot.
+	TieBreak_TIE_BREAK_GOAL_DIFFERENCE TieBreak = 1
+	// By points and then goal difference in the matches among them, then as above.
+	TieBreak_TIE_BREAK_HEAD_TO_HEAD TieBreak = 2
+)
+
+// Enum value maps for TieBreak.
+var (
+	TieBreak_name = map[int32]string{
+		0: "TIE_BREAK_UNSPECIFIED",
+		1: "TIE_BREAK_GOAL_DIFFERENCE",
+		2: "TIE_BREAK_HEAD_TO_HEAD",
+	}
+	TieBreak_value = map[string]int32{
+		"TIE_BREAK_UNSPECIFIED":     0,
+		"TIE_BREAK_GOAL_DIFFERENCE": 1,
+		"TIE_BREAK_HEAD_TO_HEAD":    2,
+	}
+)
+
+func (x TieBreak) Enum() *TieBreak {
+	p := new(TieBreak)
+	*p = x
+	return p
+}
+
+func (x TieBreak) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TieBreak) Descriptor() protoreflect.EnumDescriptor {
+	return file_footballprediction_v1_season_proto_enumTypes[0].Descriptor()
+}
+
+func (TieBreak) Type() protoreflect.EnumType {
+	return &file_footballprediction_v1_season_proto_enumTypes[0]
+}
+
+func (x TieBreak) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TieBreak.Descriptor instead.
+func (TieBreak) EnumDescriptor() ([]byte, []int) {
+	return file_footballprediction_v1_season_proto_rawDescGZIP(), []int{0}
+}
+
+// SimulateSeasonRequest asks how a league's season will end.
 type SimulateSeasonRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// football-data code: "E0".
-	Competition   string `protobuf:"bytes,1,opt,name=competition,proto3" json:"competition,omitempty"`
+	Competition string `protobuf:"bytes,1,opt,name=competition,proto3" json:"competition,omitempty"`
+	// "2026-27". Empty: the season that has matches to come, or else the latest one played. Not to be
+	// set beside matches.
+	Season string `protobuf:"bytes,2,opt,name=season,proto3" json:"season,omitempty"`
+	// How many seasons are simulated; 0 means 100,000.
+	Simulations int32 `protobuf:"varint,3,opt,name=simulations,proto3" json:"simulations,omitempty"`
+	// Chooses the random numbers: the same question about the same data with the same seed has the same
+	// answer, to the byte.
+	Seed uint64 `protobuf:"varint,4,opt,name=seed,proto3" json:"seed,omitempty"`
+	// The whole season, in place of the stored one: what has been played, with its score, and what has
+	// not, in any order. Results given here count in the table; how good the teams are is known from the
+	// stored results alone.
+	Matches []*SeasonMatch `protobuf:"bytes,5,rep,name=matches,proto3" json:"matches,omitempty"`
+	// Places to sum up, in place of those that the league is known for.
+	Zones []*Zone `protobuf:"bytes,6,rep,name=zones,proto3" json:"zones,omitempty"`
+	// Name of the model; empty: "match-outcome".
+	Model string `protobuf:"bytes,7,opt,name=model,proto3" json:"model,omitempty"`
+	// Number or alias of the version; empty: the one that serves.
+	ModelVersion  string `protobuf:"bytes,8,opt,name=model_version,json=modelVersion,proto3" json:"model_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -68,16 +140,233 @@ func (x *SimulateSeasonRequest) GetCompetition() string {
 	return ""
 }
 
-// SimulateSeasonResponse is a simulated season; it gets its fields when the simulation is built.
+func (x *SimulateSeasonRequest) GetSeason() string {
+	if x != nil {
+		return x.Season
+	}
+	return ""
+}
+
+func (x *SimulateSeasonRequest) GetSimulations() int32 {
+	if x != nil {
+		return x.Simulations
+	}
+	return 0
+}
+
+func (x *SimulateSeasonRequest) GetSeed() uint64 {
+	if x != nil {
+		return x.Seed
+	}
+	return 0
+}
+
+func (x *SimulateSeasonRequest) GetMatches() []*SeasonMatch {
+	if x != nil {
+		return x.Matches
+	}
+	return nil
+}
+
+func (x *SimulateSeasonRequest) GetZones() []*Zone {
+	if x != nil {
+		return x.Zones
+	}
+	return nil
+}
+
+func (x *SimulateSeasonRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *SimulateSeasonRequest) GetModelVersion() string {
+	if x != nil {
+		return x.ModelVersion
+	}
+	return ""
+}
+
+// SeasonMatch is a match of a season.
+type SeasonMatch struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, name or alias of the side at home; case, accents and punctuation do not count.
+	HomeTeam string `protobuf:"bytes,1,opt,name=home_team,json=homeTeam,proto3" json:"home_team,omitempty"`
+	// Id, name or alias of the side that travels.
+	AwayTeam string `protobuf:"bytes,2,opt,name=away_team,json=awayTeam,proto3" json:"away_team,omitempty"`
+	// The day of a match to come, YYYY-MM-DD. Empty: today, UTC.
+	Date string `protobuf:"bytes,3,opt,name=date,proto3" json:"date,omitempty"`
+	// The result, 0 to 99 goals a side; not set: the match is to come.
+	Score         *Score `protobuf:"bytes,4,opt,name=score,proto3" json:"score,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SeasonMatch) Reset() {
+	*x = SeasonMatch{}
+	mi := &file_footballprediction_v1_season_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SeasonMatch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SeasonMatch) ProtoMessage() {}
+
+func (x *SeasonMatch) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_season_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SeasonMatch.ProtoReflect.Descriptor instead.
+func (*SeasonMatch) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_season_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *SeasonMatch) GetHomeTeam() string {
+	if x != nil {
+		return x.HomeTeam
+	}
+	return ""
+}
+
+func (x *SeasonMatch) GetAwayTeam() string {
+	if x != nil {
+		return x.AwayTeam
+	}
+	return ""
+}
+
+func (x *SeasonMatch) GetDate() string {
+	if x != nil {
+		return x.Date
+	}
+	return ""
+}
+
+func (x *SeasonMatch) GetScore() *Score {
+	if x != nil {
+		return x.Score
+	}
+	return nil
+}
+
+// Zone is a run of places that mean something: "relegation".
+type Zone struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the leagues that are known: "promotion", "promotion_playoff", "relegation_playoff",
+	// "relegation".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The best place, from 1.
+	FirstPlace int32 `protobuf:"varint,2,opt,name=first_place,json=firstPlace,proto3" json:"first_place,omitempty"`
+	// The worst place, at least first_place.
+	LastPlace     int32 `protobuf:"varint,3,opt,name=last_place,json=lastPlace,proto3" json:"last_place,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Zone) Reset() {
+	*x = Zone{}
+	mi := &file_footballprediction_v1_season_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Zone) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Zone) ProtoMessage() {}
+
+func (x *Zone) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_season_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Zone.ProtoReflect.Descriptor instead.
+func (*Zone) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_season_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Zone) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Zone) GetFirstPlace() int32 {
+	if x != nil {
+		return x.FirstPlace
+	}
+	return 0
+}
+
+func (x *Zone) GetLastPlace() int32 {
+	if x != nil {
+		return x.LastPlace
+	}
+	return 0
+}
+
+// SimulateSeasonResponse says how a season will end. Probabilities are shares of the simulated
+// seasons.
 type SimulateSeasonResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The league.
+	Competition *Competition `protobuf:"bytes,1,opt,name=competition,proto3" json:"competition,omitempty"`
+	// "2026-27"; empty where the request told the matches.
+	Season string `protobuf:"bytes,2,opt,name=season,proto3" json:"season,omitempty"`
+	// Every team, the highest expected points first.
+	Teams []*SimulatedTeam `protobuf:"bytes,3,rep,name=teams,proto3" json:"teams,omitempty"`
+	// The zones that are summed up.
+	Zones []*Zone `protobuf:"bytes,4,rep,name=zones,proto3" json:"zones,omitempty"`
+	// How teams level on points were ranked.
+	TieBreak TieBreak `protobuf:"varint,5,opt,name=tie_break,json=tieBreak,proto3,enum=footballprediction.v1.TieBreak" json:"tie_break,omitempty"`
+	// Matches that had been played; they are as they are.
+	MatchesPlayed int32 `protobuf:"varint,6,opt,name=matches_played,json=matchesPlayed,proto3" json:"matches_played,omitempty"`
+	// Matches that were simulated.
+	MatchesRemaining int32 `protobuf:"varint,7,opt,name=matches_remaining,json=matchesRemaining,proto3" json:"matches_remaining,omitempty"`
+	// The matches were made up, since no fixture list is known.
+	Illustrative bool `protobuf:"varint,8,opt,name=illustrative,proto3" json:"illustrative,omitempty"`
+	// How many seasons were simulated.
+	Simulations int32 `protobuf:"varint,9,opt,name=simulations,proto3" json:"simulations,omitempty"`
+	// The seed they were simulated with.
+	Seed uint64 `protobuf:"varint,10,opt,name=seed,proto3" json:"seed,omitempty"`
+	// Which model told the strengths; not set where no match is left.
+	Model *ModelRef `protobuf:"bytes,11,opt,name=model,proto3" json:"model,omitempty"`
+	// The day of the latest match that the strengths may have seen, midnight UTC; not set where no match
+	// is left.
+	FeaturesAsOf *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=features_as_of,json=featuresAsOf,proto3" json:"features_as_of,omitempty"`
+	// Whether the features are fresh.
+	FeatureStatus FeatureStatus `protobuf:"varint,13,opt,name=feature_status,json=featureStatus,proto3,enum=footballprediction.v1.FeatureStatus" json:"feature_status,omitempty"`
+	// Why the answer is worse than usual; empty where it is not.
+	Degradations  []*Degradation `protobuf:"bytes,14,rep,name=degradations,proto3" json:"degradations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SimulateSeasonResponse) Reset() {
 	*x = SimulateSeasonResponse{}
-	mi := &file_footballprediction_v1_season_proto_msgTypes[1]
+	mi := &file_footballprediction_v1_season_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -89,7 +378,7 @@ func (x *SimulateSeasonResponse) String() string {
 func (*SimulateSeasonResponse) ProtoMessage() {}
 
 func (x *SimulateSeasonResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_season_proto_msgTypes[1]
+	mi := &file_footballprediction_v1_season_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -102,17 +391,352 @@ func (x *SimulateSeasonResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulateSeasonResponse.ProtoReflect.Descriptor instead.
 func (*SimulateSeasonResponse) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_season_proto_rawDescGZIP(), []int{1}
+	return file_footballprediction_v1_season_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SimulateSeasonResponse) GetCompetition() *Competition {
+	if x != nil {
+		return x.Competition
+	}
+	return nil
+}
+
+func (x *SimulateSeasonResponse) GetSeason() string {
+	if x != nil {
+		return x.Season
+	}
+	return ""
+}
+
+func (x *SimulateSeasonResponse) GetTeams() []*SimulatedTeam {
+	if x != nil {
+		return x.Teams
+	}
+	return nil
+}
+
+func (x *SimulateSeasonResponse) GetZones() []*Zone {
+	if x != nil {
+		return x.Zones
+	}
+	return nil
+}
+
+func (x *SimulateSeasonResponse) GetTieBreak() TieBreak {
+	if x != nil {
+		return x.TieBreak
+	}
+	return TieBreak_TIE_BREAK_UNSPECIFIED
+}
+
+func (x *SimulateSeasonResponse) GetMatchesPlayed() int32 {
+	if x != nil {
+		return x.MatchesPlayed
+	}
+	return 0
+}
+
+func (x *SimulateSeasonResponse) GetMatchesRemaining() int32 {
+	if x != nil {
+		return x.MatchesRemaining
+	}
+	return 0
+}
+
+func (x *SimulateSeasonResponse) GetIllustrative() bool {
+	if x != nil {
+		return x.Illustrative
+	}
+	return false
+}
+
+func (x *SimulateSeasonResponse) GetSimulations() int32 {
+	if x != nil {
+		return x.Simulations
+	}
+	return 0
+}
+
+func (x *SimulateSeasonResponse) GetSeed() uint64 {
+	if x != nil {
+		return x.Seed
+	}
+	return 0
+}
+
+func (x *SimulateSeasonResponse) GetModel() *ModelRef {
+	if x != nil {
+		return x.Model
+	}
+	return nil
+}
+
+func (x *SimulateSeasonResponse) GetFeaturesAsOf() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FeaturesAsOf
+	}
+	return nil
+}
+
+func (x *SimulateSeasonResponse) GetFeatureStatus() FeatureStatus {
+	if x != nil {
+		return x.FeatureStatus
+	}
+	return FeatureStatus_FEATURE_STATUS_UNSPECIFIED
+}
+
+func (x *SimulateSeasonResponse) GetDegradations() []*Degradation {
+	if x != nil {
+		return x.Degradations
+	}
+	return nil
+}
+
+// SimulatedTeam is how one team's season will end.
+type SimulatedTeam struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where it stands now.
+	Row *TableRow `protobuf:"bytes,1,opt,name=row,proto3" json:"row,omitempty"`
+	// It comes first.
+	TitleProbability float64 `protobuf:"fixed64,2,opt,name=title_probability,json=titleProbability,proto3" json:"title_probability,omitempty"`
+	// It ends in the zone "relegation": it goes down without a play-off. 0 where there is no such zone.
+	RelegationProbability float64 `protobuf:"fixed64,3,opt,name=relegation_probability,json=relegationProbability,proto3" json:"relegation_probability,omitempty"`
+	// Each place, the first one first; they sum to 1. Those of one place sum to 1 over all teams.
+	PlaceProbabilities []float64 `protobuf:"fixed64,4,rep,packed,name=place_probabilities,json=placeProbabilities,proto3" json:"place_probabilities,omitempty"`
+	// Each zone, in the order of zones.
+	ZoneProbabilities []float64 `protobuf:"fixed64,5,rep,packed,name=zone_probabilities,json=zoneProbabilities,proto3" json:"zone_probabilities,omitempty"`
+	// Its points at the end.
+	Points        *FinalPoints `protobuf:"bytes,6,opt,name=points,proto3" json:"points,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SimulatedTeam) Reset() {
+	*x = SimulatedTeam{}
+	mi := &file_footballprediction_v1_season_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SimulatedTeam) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SimulatedTeam) ProtoMessage() {}
+
+func (x *SimulatedTeam) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_season_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SimulatedTeam.ProtoReflect.Descriptor instead.
+func (*SimulatedTeam) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_season_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SimulatedTeam) GetRow() *TableRow {
+	if x != nil {
+		return x.Row
+	}
+	return nil
+}
+
+func (x *SimulatedTeam) GetTitleProbability() float64 {
+	if x != nil {
+		return x.TitleProbability
+	}
+	return 0
+}
+
+func (x *SimulatedTeam) GetRelegationProbability() float64 {
+	if x != nil {
+		return x.RelegationProbability
+	}
+	return 0
+}
+
+func (x *SimulatedTeam) GetPlaceProbabilities() []float64 {
+	if x != nil {
+		return x.PlaceProbabilities
+	}
+	return nil
+}
+
+func (x *SimulatedTeam) GetZoneProbabilities() []float64 {
+	if x != nil {
+		return x.ZoneProbabilities
+	}
+	return nil
+}
+
+func (x *SimulatedTeam) GetPoints() *FinalPoints {
+	if x != nil {
+		return x.Points
+	}
+	return nil
+}
+
+// FinalPoints is a distribution of points.
+type FinalPoints struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Expected points.
+	Mean float64 `protobuf:"fixed64,1,opt,name=mean,proto3" json:"mean,omitempty"`
+	// Not exceeded in one season of twenty.
+	Quantile_05 int32 `protobuf:"varint,2,opt,name=quantile_05,json=quantile05,proto3" json:"quantile_05,omitempty"`
+	// Not exceeded in every second season.
+	Median int32 `protobuf:"varint,3,opt,name=median,proto3" json:"median,omitempty"`
+	// Not exceeded in nineteen seasons of twenty.
+	Quantile_95 int32 `protobuf:"varint,4,opt,name=quantile_95,json=quantile95,proto3" json:"quantile_95,omitempty"`
+	// The fewest points seen.
+	Min int32 `protobuf:"varint,5,opt,name=min,proto3" json:"min,omitempty"`
+	// Those of min, min + 1, …; they sum to 1.
+	Probabilities []float64 `protobuf:"fixed64,6,rep,packed,name=probabilities,proto3" json:"probabilities,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FinalPoints) Reset() {
+	*x = FinalPoints{}
+	mi := &file_footballprediction_v1_season_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FinalPoints) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FinalPoints) ProtoMessage() {}
+
+func (x *FinalPoints) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_season_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FinalPoints.ProtoReflect.Descriptor instead.
+func (*FinalPoints) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_season_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *FinalPoints) GetMean() float64 {
+	if x != nil {
+		return x.Mean
+	}
+	return 0
+}
+
+func (x *FinalPoints) GetQuantile_05() int32 {
+	if x != nil {
+		return x.Quantile_05
+	}
+	return 0
+}
+
+func (x *FinalPoints) GetMedian() int32 {
+	if x != nil {
+		return x.Median
+	}
+	return 0
+}
+
+func (x *FinalPoints) GetQuantile_95() int32 {
+	if x != nil {
+		return x.Quantile_95
+	}
+	return 0
+}
+
+func (x *FinalPoints) GetMin() int32 {
+	if x != nil {
+		return x.Min
+	}
+	return 0
+}
+
+func (x *FinalPoints) GetProbabilities() []float64 {
+	if x != nil {
+		return x.Probabilities
+	}
+	return nil
 }
 
 var File_footballprediction_v1_season_proto protoreflect.FileDescriptor
 
 const file_footballprediction_v1_season_proto_rawDesc = "" +
 	"\n" +
-	"\"footballprediction/v1/season.proto\x12\x15footballprediction.v1\x1a\x1bbuf/validate/validate.proto\"B\n" +
-	"\x15SimulateSeasonRequest\x12)\n" +
-	"\vcompetition\x18\x01 \x01(\tB\a\xbaH\x04r\x02(dR\vcompetition\"\x18\n" +
-	"\x16SimulateSeasonResponseB\xe4\x01\n" +
+	"\"footballprediction/v1/season.proto\x12\x15footballprediction.v1\x1a\x1bbuf/validate/validate.proto\x1a#footballprediction/v1/feature.proto\x1a!footballprediction/v1/match.proto\x1a!footballprediction/v1/model.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfd\x02\n" +
+	"\x15SimulateSeasonRequest\x12+\n" +
+	"\vcompetition\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01(dR\vcompetition\x12\x1f\n" +
+	"\x06season\x18\x02 \x01(\tB\a\xbaH\x04r\x02(dR\x06season\x12-\n" +
+	"\vsimulations\x18\x03 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x00R\vsimulations\x12\x12\n" +
+	"\x04seed\x18\x04 \x01(\x04R\x04seed\x12G\n" +
+	"\amatches\x18\x05 \x03(\v2\".footballprediction.v1.SeasonMatchB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\amatches\x12;\n" +
+	"\x05zones\x18\x06 \x03(\v2\x1b.footballprediction.v1.ZoneB\b\xbaH\x05\x92\x01\x02\x10\x10R\x05zones\x12\x1e\n" +
+	"\x05model\x18\a \x01(\tB\b\xbaH\x05r\x03(\xc8\x01R\x05model\x12-\n" +
+	"\rmodel_version\x18\b \x01(\tB\b\xbaH\x05r\x03(\xc8\x01R\fmodelVersion\"\xb0\x01\n" +
+	"\vSeasonMatch\x12'\n" +
+	"\thome_team\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05 \x01(\xc8\x01R\bhomeTeam\x12'\n" +
+	"\taway_team\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05 \x01(\xc8\x01R\bawayTeam\x12\x1b\n" +
+	"\x04date\x18\x03 \x01(\tB\a\xbaH\x04r\x02(dR\x04date\x122\n" +
+	"\x05score\x18\x04 \x01(\v2\x1c.footballprediction.v1.ScoreR\x05score\"w\n" +
+	"\x04Zone\x12\x1d\n" +
+	"\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01(dR\x04name\x12(\n" +
+	"\vfirst_place\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\n" +
+	"firstPlace\x12&\n" +
+	"\n" +
+	"last_place\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\tlastPlace\"\xdf\x05\n" +
+	"\x16SimulateSeasonResponse\x12D\n" +
+	"\vcompetition\x18\x01 \x01(\v2\".footballprediction.v1.CompetitionR\vcompetition\x12\x16\n" +
+	"\x06season\x18\x02 \x01(\tR\x06season\x12:\n" +
+	"\x05teams\x18\x03 \x03(\v2$.footballprediction.v1.SimulatedTeamR\x05teams\x121\n" +
+	"\x05zones\x18\x04 \x03(\v2\x1b.footballprediction.v1.ZoneR\x05zones\x12<\n" +
+	"\ttie_break\x18\x05 \x01(\x0e2\x1f.footballprediction.v1.TieBreakR\btieBreak\x12%\n" +
+	"\x0ematches_played\x18\x06 \x01(\x05R\rmatchesPlayed\x12+\n" +
+	"\x11matches_remaining\x18\a \x01(\x05R\x10matchesRemaining\x12\"\n" +
+	"\fillustrative\x18\b \x01(\bR\fillustrative\x12 \n" +
+	"\vsimulations\x18\t \x01(\x05R\vsimulations\x12\x12\n" +
+	"\x04seed\x18\n" +
+	" \x01(\x04R\x04seed\x125\n" +
+	"\x05model\x18\v \x01(\v2\x1f.footballprediction.v1.ModelRefR\x05model\x12@\n" +
+	"\x0efeatures_as_of\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\ffeaturesAsOf\x12K\n" +
+	"\x0efeature_status\x18\r \x01(\x0e2$.footballprediction.v1.FeatureStatusR\rfeatureStatus\x12F\n" +
+	"\fdegradations\x18\x0e \x03(\v2\".footballprediction.v1.DegradationR\fdegradations\"\xc2\x02\n" +
+	"\rSimulatedTeam\x121\n" +
+	"\x03row\x18\x01 \x01(\v2\x1f.footballprediction.v1.TableRowR\x03row\x12+\n" +
+	"\x11title_probability\x18\x02 \x01(\x01R\x10titleProbability\x125\n" +
+	"\x16relegation_probability\x18\x03 \x01(\x01R\x15relegationProbability\x12/\n" +
+	"\x13place_probabilities\x18\x04 \x03(\x01R\x12placeProbabilities\x12-\n" +
+	"\x12zone_probabilities\x18\x05 \x03(\x01R\x11zoneProbabilities\x12:\n" +
+	"\x06points\x18\x06 \x01(\v2\".footballprediction.v1.FinalPointsR\x06points\"\xb3\x01\n" +
+	"\vFinalPoints\x12\x12\n" +
+	"\x04mean\x18\x01 \x01(\x01R\x04mean\x12\x1f\n" +
+	"\vquantile_05\x18\x02 \x01(\x05R\n" +
+	"quantile05\x12\x16\n" +
+	"\x06median\x18\x03 \x01(\x05R\x06median\x12\x1f\n" +
+	"\vquantile_95\x18\x04 \x01(\x05R\n" +
+	"quantile95\x12\x10\n" +
+	"\x03min\x18\x05 \x01(\x05R\x03min\x12$\n" +
+	"\rprobabilities\x18\x06 \x03(\x01R\rprobabilities*`\n" +
+	"\bTieBreak\x12\x19\n" +
+	"\x15TIE_BREAK_UNSPECIFIED\x10\x00\x12\x1d\n" +
+	"\x19TIE_BREAK_GOAL_DIFFERENCE\x10\x01\x12\x1a\n" +
+	"\x16TIE_BREAK_HEAD_TO_HEAD\x10\x02B\xe4\x01\n" +
 	"\x19com.footballprediction.v1B\vSeasonProtoP\x01ZEfootballprediction/api/gen/footballprediction/v1;footballpredictionv1\xa2\x02\x03FXX\xaa\x02\x15Footballprediction.V1\xca\x02\x15Footballprediction\\V1\xe2\x02!Footballprediction\\V1\\GPBMetadata\xea\x02\x16Footballprediction::V1b\x06proto3"
 
 var (
@@ -127,17 +751,43 @@ func file_footballprediction_v1_season_proto_rawDescGZIP() []byte {
 	return file_footballprediction_v1_season_proto_rawDescData
 }
 
-var file_footballprediction_v1_season_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_footballprediction_v1_season_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_footballprediction_v1_season_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_footballprediction_v1_season_proto_goTypes = []any{
-	(*SimulateSeasonRequest)(nil),  // 0: footballprediction.v1.SimulateSeasonRequest
-	(*SimulateSeasonResponse)(nil), // 1: footballprediction.v1.SimulateSeasonResponse
+	(TieBreak)(0),                  // 0: footballprediction.v1.TieBreak
+	(*SimulateSeasonRequest)(nil),  // 1: footballprediction.v1.SimulateSeasonRequest
+	(*SeasonMatch)(nil),            // 2: footballprediction.v1.SeasonMatch
+	(*Zone)(nil),                   // 3: footballprediction.v1.Zone
+	(*SimulateSeasonResponse)(nil), // 4: footballprediction.v1.SimulateSeasonResponse
+	(*SimulatedTeam)(nil),          // 5: footballprediction.v1.SimulatedTeam
+	(*FinalPoints)(nil),            // 6: footballprediction.v1.FinalPoints
+	(*Score)(nil),                  // 7: footballprediction.v1.Score
+	(*Competition)(nil),            // 8: footballprediction.v1.Competition
+	(*ModelRef)(nil),               // 9: footballprediction.v1.ModelRef
+	(*timestamppb.Timestamp)(nil),  // 10: google.protobuf.Timestamp
+	(FeatureStatus)(0),             // 11: footballprediction.v1.FeatureStatus
+	(*Degradation)(nil),            // 12: footballprediction.v1.Degradation
+	(*TableRow)(nil),               // 13: footballprediction.v1.TableRow
 }
 var file_footballprediction_v1_season_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	2,  // 0: footballprediction.v1.SimulateSeasonRequest.matches:type_name -> footballprediction.v1.SeasonMatch
+	3,  // 1: footballprediction.v1.SimulateSeasonRequest.zones:type_name -> footballprediction.v1.Zone
+	7,  // 2: footballprediction.v1.SeasonMatch.score:type_name -> footballprediction.v1.Score
+	8,  // 3: footballprediction.v1.SimulateSeasonResponse.competition:type_name -> footballprediction.v1.Competition
+	5,  // 4: footballprediction.v1.SimulateSeasonResponse.teams:type_name -> footballprediction.v1.SimulatedTeam
+	3,  // 5: footballprediction.v1.SimulateSeasonResponse.zones:type_name -> footballprediction.v1.Zone
+	0,  // 6: footballprediction.v1.SimulateSeasonResponse.tie_break:type_name -> footballprediction.v1.TieBreak
+	9,  // 7: footballprediction.v1.SimulateSeasonResponse.model:type_name -> footballprediction.v1.ModelRef
+	10, // 8: footballprediction.v1.SimulateSeasonResponse.features_as_of:type_name -> google.protobuf.Timestamp
+	11, // 9: footballprediction.v1.SimulateSeasonResponse.feature_status:type_name -> footballprediction.v1.FeatureStatus
+	12, // 10: footballprediction.v1.SimulateSeasonResponse.degradations:type_name -> footballprediction.v1.Degradation
+	13, // 11: footballprediction.v1.SimulatedTeam.row:type_name -> footballprediction.v1.TableRow
+	6,  // 12: footballprediction.v1.SimulatedTeam.points:type_name -> footballprediction.v1.FinalPoints
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_footballprediction_v1_season_proto_init() }
@@ -145,18 +795,22 @@ func file_footballprediction_v1_season_proto_init() {
 	if File_footballprediction_v1_season_proto != nil {
 		return
 	}
+	file_footballprediction_v1_feature_proto_init()
+	file_footballprediction_v1_match_proto_init()
+	file_footballprediction_v1_model_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_footballprediction_v1_season_proto_rawDesc), len(file_footballprediction_v1_season_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   2,
+			NumEnums:      1,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_footballprediction_v1_season_proto_goTypes,
 		DependencyIndexes: file_footballprediction_v1_season_proto_depIdxs,
+		EnumInfos:         file_footballprediction_v1_season_proto_enumTypes,
 		MessageInfos:      file_footballprediction_v1_season_proto_msgTypes,
 	}.Build()
 	File_footballprediction_v1_season_proto = out.File

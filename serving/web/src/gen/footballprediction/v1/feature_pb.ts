@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file footballprediction/v1/feature.proto.
  */
 export const file_footballprediction_v1_feature: GenFile = /*@__PURE__*/
-  fileDesc("CiNmb290YmFsbHByZWRpY3Rpb24vdjEvZmVhdHVyZS5wcm90bxIVZm9vdGJhbGxwcmVkaWN0aW9uLnYxIjQKB0ZlYXR1cmUSDAoEbmFtZRgBIAEoCRIMCgR1bml0GAIgASgJEg0KBXZhbHVlGAMgASgCIisKF0dldE1hdGNoRmVhdHVyZXNSZXF1ZXN0EhAKCG1hdGNoX2lkGAEgASgJItQBChhHZXRNYXRjaEZlYXR1cmVzUmVzcG9uc2USEAoIbWF0Y2hfaWQYASABKAkSEwoLc2NoZW1hX2hhc2gYAiABKAkSKQoFYXNfb2YYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjQKBnN0YXR1cxgEIAEoDjIkLmZvb3RiYWxscHJlZGljdGlvbi52MS5GZWF0dXJlU3RhdHVzEjAKCGZlYXR1cmVzGAUgAygLMh4uZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkZlYXR1cmUqgwEKDUZlYXR1cmVTdGF0dXMSHgoaRkVBVFVSRV9TVEFUVVNfVU5TUEVDSUZJRUQQABIaChZGRUFUVVJFX1NUQVRVU19QUkVTRU5UEAESGAoURkVBVFVSRV9TVEFUVVNfU1RBTEUQAhIcChhGRUFUVVJFX1NUQVRVU19OT1RfRk9VTkQQAzKKAQoORmVhdHVyZVNlcnZpY2USeAoQR2V0TWF0Y2hGZWF0dXJlcxIuLmZvb3RiYWxscHJlZGljdGlvbi52MS5HZXRNYXRjaEZlYXR1cmVzUmVxdWVzdBovLmZvb3RiYWxscHJlZGljdGlvbi52MS5HZXRNYXRjaEZlYXR1cmVzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("CiNmb290YmFsbHByZWRpY3Rpb24vdjEvZmVhdHVyZS5wcm90bxIVZm9vdGJhbGxwcmVkaWN0aW9uLnYxIjQKB0ZlYXR1cmUSDAoEbmFtZRgBIAEoCRIMCgR1bml0GAIgASgJEg0KBXZhbHVlGAMgASgCIisKF0dldE1hdGNoRmVhdHVyZXNSZXF1ZXN0EhAKCG1hdGNoX2lkGAEgASgJItQBChhHZXRNYXRjaEZlYXR1cmVzUmVzcG9uc2USEAoIbWF0Y2hfaWQYASABKAkSEwoLc2NoZW1hX2hhc2gYAiABKAkSKQoFYXNfb2YYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjQKBnN0YXR1cxgEIAEoDjIkLmZvb3RiYWxscHJlZGljdGlvbi52MS5GZWF0dXJlU3RhdHVzEjAKCGZlYXR1cmVzGAUgAygLMh4uZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkZlYXR1cmUiLQoLRGVncmFkYXRpb24SDgoGcmVhc29uGAEgASgJEg4KBmRldGFpbBgCIAEoCSqDAQoNRmVhdHVyZVN0YXR1cxIeChpGRUFUVVJFX1NUQVRVU19VTlNQRUNJRklFRBAAEhoKFkZFQVRVUkVfU1RBVFVTX1BSRVNFTlQQARIYChRGRUFUVVJFX1NUQVRVU19TVEFMRRACEhwKGEZFQVRVUkVfU1RBVFVTX05PVF9GT1VORBADMooBCg5GZWF0dXJlU2VydmljZRJ4ChBHZXRNYXRjaEZlYXR1cmVzEi4uZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkdldE1hdGNoRmVhdHVyZXNSZXF1ZXN0Gi8uZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkdldE1hdGNoRmVhdHVyZXNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * Feature is one element of a vector.
@@ -118,6 +118,34 @@ export type GetMatchFeaturesResponse = Message<"footballprediction.v1.GetMatchFe
  */
 export const GetMatchFeaturesResponseSchema: GenMessage<GetMatchFeaturesResponse> = /*@__PURE__*/
   messageDesc(file_footballprediction_v1_feature, 2);
+
+/**
+ * Degradation says why an answer is worse than usual.
+ *
+ * @generated from message footballprediction.v1.Degradation
+ */
+export type Degradation = Message<"footballprediction.v1.Degradation"> & {
+  /**
+   * Stable: REDIS_UNAVAILABLE, FEATURES_FROM_TEAM_STATES, RATINGS_NOT_LINKED, …
+   *
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * For a person.
+   *
+   * @generated from field: string detail = 2;
+   */
+  detail: string;
+};
+
+/**
+ * Describes the message footballprediction.v1.Degradation.
+ * Use `create(DegradationSchema)` to create a new message.
+ */
+export const DegradationSchema: GenMessage<Degradation> = /*@__PURE__*/
+  messageDesc(file_footballprediction_v1_feature, 3);
 
 /**
  * FeatureStatus says how good features are.

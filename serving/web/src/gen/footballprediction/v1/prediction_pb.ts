@@ -4,10 +4,12 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { FeatureStatus } from "./feature_pb.ts";
+import type { Degradation, FeatureStatus } from "./feature_pb.ts";
 import { file_footballprediction_v1_feature } from "./feature_pb.ts";
 import type { Match } from "./match_pb.ts";
 import { file_footballprediction_v1_match } from "./match_pb.ts";
+import type { ModelRef } from "./model_pb.ts";
+import { file_footballprediction_v1_model } from "./model_pb.ts";
 import type { SimulateSeasonRequestSchema, SimulateSeasonResponseSchema } from "./season_pb.ts";
 import { file_footballprediction_v1_season } from "./season_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
@@ -20,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file footballprediction/v1/prediction.proto.
  */
 export const file_footballprediction_v1_prediction: GenFile = /*@__PURE__*/
-  fileDesc("CiZmb290YmFsbHByZWRpY3Rpb24vdjEvcHJlZGljdGlvbi5wcm90bxIVZm9vdGJhbGxwcmVkaWN0aW9uLnYxIlIKB1BhaXJpbmcSEwoLY29tcGV0aXRpb24YASABKAkSEQoJaG9tZV90ZWFtGAIgASgJEhEKCWF3YXlfdGVhbRgDIAEoCRIMCgRkYXRlGAQgASgJIlUKBE9kZHMSDAoEaG9tZRgBIAEoARIMCgRkcmF3GAIgASgBEgwKBGF3YXkYAyABKAESEAoIb3Zlcl8yXzUYBCABKAESEQoJdW5kZXJfMl81GAUgASgBIosCCg5QcmVkaWN0UmVxdWVzdBISCghtYXRjaF9pZBgBIAEoCUgAEjEKB3BhaXJpbmcYAiABKAsyHi5mb290YmFsbHByZWRpY3Rpb24udjEuUGFpcmluZ0gAEi4KB21hcmtldHMYAyADKA4yHS5mb290YmFsbHByZWRpY3Rpb24udjEuTWFya2V0EikKBG9kZHMYBCABKAsyGy5mb290YmFsbHByZWRpY3Rpb24udjEuT2RkcxIPCgdleHBsYWluGAUgASgIEg0KBW1vZGVsGAYgASgJEhUKDW1vZGVsX3ZlcnNpb24YByABKAkSFgoOYXNzaWdubWVudF9rZXkYCCABKAlCCAoGdGFyZ2V0IkgKD1ByZWRpY3RSZXNwb25zZRI1CgpwcmVkaWN0aW9uGAEgASgLMiEuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlByZWRpY3Rpb24iggUKClByZWRpY3Rpb24SFQoNcHJlZGljdGlvbl9pZBgBIAEoCRIrCgVtYXRjaBgCIAEoCzIcLmZvb3RiYWxscHJlZGljdGlvbi52MS5NYXRjaBI4CgxtYXRjaF9yZXN1bHQYAyABKAsyIi5mb290YmFsbHByZWRpY3Rpb24udjEuTWF0Y2hSZXN1bHQSPAoOZXhwZWN0ZWRfZ29hbHMYBCABKAsyJC5mb290YmFsbHByZWRpY3Rpb24udjEuRXhwZWN0ZWRHb2FscxI4CgdtYXJrZXRzGAUgAygLMicuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLk1hcmtldFByZWRpY3Rpb24SLgoFbW9kZWwYBiABKAsyHy5mb290YmFsbHByZWRpY3Rpb24udjEuTW9kZWxSZWYSMgoOZmVhdHVyZXNfYXNfb2YYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjwKDmZlYXR1cmVfc3RhdHVzGAggASgOMiQuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkZlYXR1cmVTdGF0dXMSNwoGc291cmNlGAkgASgOMicuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlByZWRpY3Rpb25Tb3VyY2USOAoMZGVncmFkYXRpb25zGAogAygLMiIuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkRlZ3JhZGF0aW9uEjcKC2V4cGxhbmF0aW9uGAsgASgLMiIuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkV4cGxhbmF0aW9uEjAKDHByZWRpY3RlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiWwoLTWF0Y2hSZXN1bHQSGAoQaG9tZV9wcm9iYWJpbGl0eRgBIAEoARIYChBkcmF3X3Byb2JhYmlsaXR5GAIgASgBEhgKEGF3YXlfcHJvYmFiaWxpdHkYAyABKAEiKwoNRXhwZWN0ZWRHb2FscxIMCgRob21lGAEgASgBEgwKBGF3YXkYAiABKAEidwoQTWFya2V0UHJlZGljdGlvbhItCgZtYXJrZXQYASABKA4yHS5mb290YmFsbHByZWRpY3Rpb24udjEuTWFya2V0EjQKCnNlbGVjdGlvbnMYAiADKAsyIC5mb290YmFsbHByZWRpY3Rpb24udjEuU2VsZWN0aW9uImQKCVNlbGVjdGlvbhIMCgRuYW1lGAEgASgJEhEKBGxpbmUYAiABKAFIAIgBARITCgtwcm9iYWJpbGl0eRgDIAEoARIYChBwdXNoX3Byb2JhYmlsaXR5GAQgASgBQgcKBV9saW5lIjoKCE1vZGVsUmVmEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIPCgd2YXJpYW50GAMgASgJIi0KC0RlZ3JhZGF0aW9uEg4KBnJlYXNvbhgBIAEoCRIOCgZkZXRhaWwYAiABKAkizAEKC0V4cGxhbmF0aW9uEkEKFWJhc2VsaW5lX21hdGNoX3Jlc3VsdBgBIAEoCzIiLmZvb3RiYWxscHJlZGljdGlvbi52MS5NYXRjaFJlc3VsdBJFChdiYXNlbGluZV9leHBlY3RlZF9nb2FscxgCIAEoCzIkLmZvb3RiYWxscHJlZGljdGlvbi52MS5FeHBlY3RlZEdvYWxzEjMKB2VmZmVjdHMYAyADKAsyIi5mb290YmFsbHByZWRpY3Rpb24udjEuR3JvdXBFZmZlY3QikQEKC0dyb3VwRWZmZWN0Eg0KBWdyb3VwGAEgASgJEhMKC2hvbWVfZWZmZWN0GAIgASgBEhMKC2RyYXdfZWZmZWN0GAMgASgBEhMKC2F3YXlfZWZmZWN0GAQgASgBEhkKEWhvbWVfZ29hbHNfZWZmZWN0GAUgASgBEhkKEWF3YXlfZ29hbHNfZWZmZWN0GAYgASgBIk4KE0JhdGNoUHJlZGljdFJlcXVlc3QSNwoIcmVxdWVzdHMYASADKAsyJS5mb290YmFsbHByZWRpY3Rpb24udjEuUHJlZGljdFJlcXVlc3QiUgoUQmF0Y2hQcmVkaWN0UmVzcG9uc2USOgoHcmVzdWx0cxgBIAMoCzIpLmZvb3RiYWxscHJlZGljdGlvbi52MS5CYXRjaFByZWRpY3RSZXN1bHQifAoSQmF0Y2hQcmVkaWN0UmVzdWx0EjcKCnByZWRpY3Rpb24YASABKAsyIS5mb290YmFsbHByZWRpY3Rpb24udjEuUHJlZGljdGlvbkgAEiMKBWVycm9yGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNIAEIICgZyZXN1bHQiPwoWTGlzdFByZWRpY3Rpb25zUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJqChdMaXN0UHJlZGljdGlvbnNSZXNwb25zZRI2CgtwcmVkaWN0aW9ucxgBIAMoCzIhLmZvb3RiYWxscHJlZGljdGlvbi52MS5QcmVkaWN0aW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSItChRHZXRQcmVkaWN0aW9uUmVxdWVzdBIVCg1wcmVkaWN0aW9uX2lkGAEgASgJIk4KFUdldFByZWRpY3Rpb25SZXNwb25zZRI1CgpwcmVkaWN0aW9uGAEgASgLMiEuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlByZWRpY3Rpb24q3AIKBk1hcmtldBIWChJNQVJLRVRfVU5TUEVDSUZJRUQQABIXChNNQVJLRVRfTUFUQ0hfUkVTVUxUEAESGAoUTUFSS0VUX0RPVUJMRV9DSEFOQ0UQAhIWChJNQVJLRVRfVE9UQUxfR09BTFMQAxIeChpNQVJLRVRfQk9USF9URUFNU19UT19TQ09SRRAEEhgKFE1BUktFVF9DT1JSRUNUX1NDT1JFEAUSFgoSTUFSS0VUX0RSQVdfTk9fQkVUEAYSGwoXTUFSS0VUX1RFQU1fVE9UQUxfR09BTFMQBxIZChVNQVJLRVRfQVNJQU5fSEFORElDQVAQCBIWChJNQVJLRVRfQ0xFQU5fU0hFRVQQCRIVChFNQVJLRVRfV0lOX1RPX05JTBAKEhkKFU1BUktFVF9XSU5OSU5HX01BUkdJThALEhsKF01BUktFVF9IQUxGX1RJTUVfUkVTVUxUEAwqcwoQUHJlZGljdGlvblNvdXJjZRIhCh1QUkVESUNUSU9OX1NPVVJDRV9VTlNQRUNJRklFRBAAEh8KG1BSRURJQ1RJT05fU09VUkNFX0lORkVSRU5DRRABEhsKF1BSRURJQ1RJT05fU09VUkNFX0NBQ0hFEAIysgQKEVByZWRpY3Rpb25TZXJ2aWNlEl0KB1ByZWRpY3QSJS5mb290YmFsbHByZWRpY3Rpb24udjEuUHJlZGljdFJlcXVlc3QaJi5mb290YmFsbHByZWRpY3Rpb24udjEuUHJlZGljdFJlc3BvbnNlIgOQAgESZwoMQmF0Y2hQcmVkaWN0EiouZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkJhdGNoUHJlZGljdFJlcXVlc3QaKy5mb290YmFsbHByZWRpY3Rpb24udjEuQmF0Y2hQcmVkaWN0UmVzcG9uc2USdQoPTGlzdFByZWRpY3Rpb25zEi0uZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkxpc3RQcmVkaWN0aW9uc1JlcXVlc3QaLi5mb290YmFsbHByZWRpY3Rpb24udjEuTGlzdFByZWRpY3Rpb25zUmVzcG9uc2UiA5ACARJvCg1HZXRQcmVkaWN0aW9uEisuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkdldFByZWRpY3Rpb25SZXF1ZXN0GiwuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkdldFByZWRpY3Rpb25SZXNwb25zZSIDkAIBEm0KDlNpbXVsYXRlU2Vhc29uEiwuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlNpbXVsYXRlU2Vhc29uUmVxdWVzdBotLmZvb3RiYWxscHJlZGljdGlvbi52MS5TaW11bGF0ZVNlYXNvblJlc3BvbnNlYgZwcm90bzM", [file_footballprediction_v1_feature, file_footballprediction_v1_match, file_footballprediction_v1_season, file_google_protobuf_timestamp, file_google_rpc_status]);
+  fileDesc("CiZmb290YmFsbHByZWRpY3Rpb24vdjEvcHJlZGljdGlvbi5wcm90bxIVZm9vdGJhbGxwcmVkaWN0aW9uLnYxIlIKB1BhaXJpbmcSEwoLY29tcGV0aXRpb24YASABKAkSEQoJaG9tZV90ZWFtGAIgASgJEhEKCWF3YXlfdGVhbRgDIAEoCRIMCgRkYXRlGAQgASgJIlUKBE9kZHMSDAoEaG9tZRgBIAEoARIMCgRkcmF3GAIgASgBEgwKBGF3YXkYAyABKAESEAoIb3Zlcl8yXzUYBCABKAESEQoJdW5kZXJfMl81GAUgASgBIosCCg5QcmVkaWN0UmVxdWVzdBISCghtYXRjaF9pZBgBIAEoCUgAEjEKB3BhaXJpbmcYAiABKAsyHi5mb290YmFsbHByZWRpY3Rpb24udjEuUGFpcmluZ0gAEi4KB21hcmtldHMYAyADKA4yHS5mb290YmFsbHByZWRpY3Rpb24udjEuTWFya2V0EikKBG9kZHMYBCABKAsyGy5mb290YmFsbHByZWRpY3Rpb24udjEuT2RkcxIPCgdleHBsYWluGAUgASgIEg0KBW1vZGVsGAYgASgJEhUKDW1vZGVsX3ZlcnNpb24YByABKAkSFgoOYXNzaWdubWVudF9rZXkYCCABKAlCCAoGdGFyZ2V0IkgKD1ByZWRpY3RSZXNwb25zZRI1CgpwcmVkaWN0aW9uGAEgASgLMiEuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlByZWRpY3Rpb24iggUKClByZWRpY3Rpb24SFQoNcHJlZGljdGlvbl9pZBgBIAEoCRIrCgVtYXRjaBgCIAEoCzIcLmZvb3RiYWxscHJlZGljdGlvbi52MS5NYXRjaBI4CgxtYXRjaF9yZXN1bHQYAyABKAsyIi5mb290YmFsbHByZWRpY3Rpb24udjEuTWF0Y2hSZXN1bHQSPAoOZXhwZWN0ZWRfZ29hbHMYBCABKAsyJC5mb290YmFsbHByZWRpY3Rpb24udjEuRXhwZWN0ZWRHb2FscxI4CgdtYXJrZXRzGAUgAygLMicuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLk1hcmtldFByZWRpY3Rpb24SLgoFbW9kZWwYBiABKAsyHy5mb290YmFsbHByZWRpY3Rpb24udjEuTW9kZWxSZWYSMgoOZmVhdHVyZXNfYXNfb2YYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjwKDmZlYXR1cmVfc3RhdHVzGAggASgOMiQuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkZlYXR1cmVTdGF0dXMSNwoGc291cmNlGAkgASgOMicuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlByZWRpY3Rpb25Tb3VyY2USOAoMZGVncmFkYXRpb25zGAogAygLMiIuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkRlZ3JhZGF0aW9uEjcKC2V4cGxhbmF0aW9uGAsgASgLMiIuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkV4cGxhbmF0aW9uEjAKDHByZWRpY3RlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiWwoLTWF0Y2hSZXN1bHQSGAoQaG9tZV9wcm9iYWJpbGl0eRgBIAEoARIYChBkcmF3X3Byb2JhYmlsaXR5GAIgASgBEhgKEGF3YXlfcHJvYmFiaWxpdHkYAyABKAEiKwoNRXhwZWN0ZWRHb2FscxIMCgRob21lGAEgASgBEgwKBGF3YXkYAiABKAEidwoQTWFya2V0UHJlZGljdGlvbhItCgZtYXJrZXQYASABKA4yHS5mb290YmFsbHByZWRpY3Rpb24udjEuTWFya2V0EjQKCnNlbGVjdGlvbnMYAiADKAsyIC5mb290YmFsbHByZWRpY3Rpb24udjEuU2VsZWN0aW9uImQKCVNlbGVjdGlvbhIMCgRuYW1lGAEgASgJEhEKBGxpbmUYAiABKAFIAIgBARITCgtwcm9iYWJpbGl0eRgDIAEoARIYChBwdXNoX3Byb2JhYmlsaXR5GAQgASgBQgcKBV9saW5lIswBCgtFeHBsYW5hdGlvbhJBChViYXNlbGluZV9tYXRjaF9yZXN1bHQYASABKAsyIi5mb290YmFsbHByZWRpY3Rpb24udjEuTWF0Y2hSZXN1bHQSRQoXYmFzZWxpbmVfZXhwZWN0ZWRfZ29hbHMYAiABKAsyJC5mb290YmFsbHByZWRpY3Rpb24udjEuRXhwZWN0ZWRHb2FscxIzCgdlZmZlY3RzGAMgAygLMiIuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkdyb3VwRWZmZWN0IpEBCgtHcm91cEVmZmVjdBINCgVncm91cBgBIAEoCRITCgtob21lX2VmZmVjdBgCIAEoARITCgtkcmF3X2VmZmVjdBgDIAEoARITCgthd2F5X2VmZmVjdBgEIAEoARIZChFob21lX2dvYWxzX2VmZmVjdBgFIAEoARIZChFhd2F5X2dvYWxzX2VmZmVjdBgGIAEoASJOChNCYXRjaFByZWRpY3RSZXF1ZXN0EjcKCHJlcXVlc3RzGAEgAygLMiUuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlByZWRpY3RSZXF1ZXN0IlIKFEJhdGNoUHJlZGljdFJlc3BvbnNlEjoKB3Jlc3VsdHMYASADKAsyKS5mb290YmFsbHByZWRpY3Rpb24udjEuQmF0Y2hQcmVkaWN0UmVzdWx0InwKEkJhdGNoUHJlZGljdFJlc3VsdBI3CgpwcmVkaWN0aW9uGAEgASgLMiEuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlByZWRpY3Rpb25IABIjCgVlcnJvchgCIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzSABCCAoGcmVzdWx0Ij8KFkxpc3RQcmVkaWN0aW9uc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiagoXTGlzdFByZWRpY3Rpb25zUmVzcG9uc2USNgoLcHJlZGljdGlvbnMYASADKAsyIS5mb290YmFsbHByZWRpY3Rpb24udjEuUHJlZGljdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiLQoUR2V0UHJlZGljdGlvblJlcXVlc3QSFQoNcHJlZGljdGlvbl9pZBgBIAEoCSJOChVHZXRQcmVkaWN0aW9uUmVzcG9uc2USNQoKcHJlZGljdGlvbhgBIAEoCzIhLmZvb3RiYWxscHJlZGljdGlvbi52MS5QcmVkaWN0aW9uKtwCCgZNYXJrZXQSFgoSTUFSS0VUX1VOU1BFQ0lGSUVEEAASFwoTTUFSS0VUX01BVENIX1JFU1VMVBABEhgKFE1BUktFVF9ET1VCTEVfQ0hBTkNFEAISFgoSTUFSS0VUX1RPVEFMX0dPQUxTEAMSHgoaTUFSS0VUX0JPVEhfVEVBTVNfVE9fU0NPUkUQBBIYChRNQVJLRVRfQ09SUkVDVF9TQ09SRRAFEhYKEk1BUktFVF9EUkFXX05PX0JFVBAGEhsKF01BUktFVF9URUFNX1RPVEFMX0dPQUxTEAcSGQoVTUFSS0VUX0FTSUFOX0hBTkRJQ0FQEAgSFgoSTUFSS0VUX0NMRUFOX1NIRUVUEAkSFQoRTUFSS0VUX1dJTl9UT19OSUwQChIZChVNQVJLRVRfV0lOTklOR19NQVJHSU4QCxIbChdNQVJLRVRfSEFMRl9USU1FX1JFU1VMVBAMKnMKEFByZWRpY3Rpb25Tb3VyY2USIQodUFJFRElDVElPTl9TT1VSQ0VfVU5TUEVDSUZJRUQQABIfChtQUkVESUNUSU9OX1NPVVJDRV9JTkZFUkVOQ0UQARIbChdQUkVESUNUSU9OX1NPVVJDRV9DQUNIRRACMrIEChFQcmVkaWN0aW9uU2VydmljZRJdCgdQcmVkaWN0EiUuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlByZWRpY3RSZXF1ZXN0GiYuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlByZWRpY3RSZXNwb25zZSIDkAIBEmcKDEJhdGNoUHJlZGljdBIqLmZvb3RiYWxscHJlZGljdGlvbi52MS5CYXRjaFByZWRpY3RSZXF1ZXN0GisuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkJhdGNoUHJlZGljdFJlc3BvbnNlEnUKD0xpc3RQcmVkaWN0aW9ucxItLmZvb3RiYWxscHJlZGljdGlvbi52MS5MaXN0UHJlZGljdGlvbnNSZXF1ZXN0Gi4uZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkxpc3RQcmVkaWN0aW9uc1Jlc3BvbnNlIgOQAgESbwoNR2V0UHJlZGljdGlvbhIrLmZvb3RiYWxscHJlZGljdGlvbi52MS5HZXRQcmVkaWN0aW9uUmVxdWVzdBosLmZvb3RiYWxscHJlZGljdGlvbi52MS5HZXRQcmVkaWN0aW9uUmVzcG9uc2UiA5ACARJtCg5TaW11bGF0ZVNlYXNvbhIsLmZvb3RiYWxscHJlZGljdGlvbi52MS5TaW11bGF0ZVNlYXNvblJlcXVlc3QaLS5mb290YmFsbHByZWRpY3Rpb24udjEuU2ltdWxhdGVTZWFzb25SZXNwb25zZWIGcHJvdG8z", [file_footballprediction_v1_feature, file_footballprediction_v1_match, file_footballprediction_v1_model, file_footballprediction_v1_season, file_google_protobuf_timestamp, file_google_rpc_status]);
 
 /**
  * Pairing is any two known teams on a day.
@@ -457,69 +459,6 @@ export const SelectionSchema: GenMessage<Selection> = /*@__PURE__*/
   messageDesc(file_footballprediction_v1_prediction, 8);
 
 /**
- * ModelRef names the version of a model that answered.
- *
- * @generated from message footballprediction.v1.ModelRef
- */
-export type ModelRef = Message<"footballprediction.v1.ModelRef"> & {
-  /**
-   * Name of the model.
-   *
-   * @generated from field: string name = 1;
-   */
-  name: string;
-
-  /**
-   * Number of the version.
-   *
-   * @generated from field: string version = 2;
-   */
-  version: string;
-
-  /**
-   * The route by which it was chosen: "champion", or the alias that was asked for.
-   *
-   * @generated from field: string variant = 3;
-   */
-  variant: string;
-};
-
-/**
- * Describes the message footballprediction.v1.ModelRef.
- * Use `create(ModelRefSchema)` to create a new message.
- */
-export const ModelRefSchema: GenMessage<ModelRef> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_prediction, 9);
-
-/**
- * Degradation says why an answer is worse than usual.
- *
- * @generated from message footballprediction.v1.Degradation
- */
-export type Degradation = Message<"footballprediction.v1.Degradation"> & {
-  /**
-   * Stable: REDIS_UNAVAILABLE, FEATURES_FROM_TEAM_STATES, RATINGS_NOT_LINKED, …
-   *
-   * @generated from field: string reason = 1;
-   */
-  reason: string;
-
-  /**
-   * For a person.
-   *
-   * @generated from field: string detail = 2;
-   */
-  detail: string;
-};
-
-/**
- * Describes the message footballprediction.v1.Degradation.
- * Use `create(DegradationSchema)` to create a new message.
- */
-export const DegradationSchema: GenMessage<Degradation> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_prediction, 10);
-
-/**
  * Explanation says how far each group of features moved what the model says of a match, from what it
  * says of an average one: the baseline and the effects of all groups sum to the model's match result and
  * expected goals. Those are the prediction's own; where odds were blended in, or where no grid of scores
@@ -560,7 +499,7 @@ export type Explanation = Message<"footballprediction.v1.Explanation"> & {
  * Use `create(ExplanationSchema)` to create a new message.
  */
 export const ExplanationSchema: GenMessage<Explanation> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_prediction, 11);
+  messageDesc(file_footballprediction_v1_prediction, 9);
 
 /**
  * GroupEffect is how far a group of features moved an answer.
@@ -616,7 +555,7 @@ export type GroupEffect = Message<"footballprediction.v1.GroupEffect"> & {
  * Use `create(GroupEffectSchema)` to create a new message.
  */
 export const GroupEffectSchema: GenMessage<GroupEffect> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_prediction, 12);
+  messageDesc(file_footballprediction_v1_prediction, 10);
 
 /**
  * BatchPredictRequest asks about many matches.
@@ -637,7 +576,7 @@ export type BatchPredictRequest = Message<"footballprediction.v1.BatchPredictReq
  * Use `create(BatchPredictRequestSchema)` to create a new message.
  */
 export const BatchPredictRequestSchema: GenMessage<BatchPredictRequest> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_prediction, 13);
+  messageDesc(file_footballprediction_v1_prediction, 11);
 
 /**
  * BatchPredictResponse holds the answers.
@@ -658,7 +597,7 @@ export type BatchPredictResponse = Message<"footballprediction.v1.BatchPredictRe
  * Use `create(BatchPredictResponseSchema)` to create a new message.
  */
 export const BatchPredictResponseSchema: GenMessage<BatchPredictResponse> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_prediction, 14);
+  messageDesc(file_footballprediction_v1_prediction, 12);
 
 /**
  * BatchPredictResult is the answer to one request of a batch.
@@ -695,7 +634,7 @@ export type BatchPredictResult = Message<"footballprediction.v1.BatchPredictResu
  * Use `create(BatchPredictResultSchema)` to create a new message.
  */
 export const BatchPredictResultSchema: GenMessage<BatchPredictResult> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_prediction, 15);
+  messageDesc(file_footballprediction_v1_prediction, 13);
 
 /**
  * ListPredictionsRequest asks for recorded predictions.
@@ -723,7 +662,7 @@ export type ListPredictionsRequest = Message<"footballprediction.v1.ListPredicti
  * Use `create(ListPredictionsRequestSchema)` to create a new message.
  */
 export const ListPredictionsRequestSchema: GenMessage<ListPredictionsRequest> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_prediction, 16);
+  messageDesc(file_footballprediction_v1_prediction, 14);
 
 /**
  * ListPredictionsResponse is one page of predictions.
@@ -751,7 +690,7 @@ export type ListPredictionsResponse = Message<"footballprediction.v1.ListPredict
  * Use `create(ListPredictionsResponseSchema)` to create a new message.
  */
 export const ListPredictionsResponseSchema: GenMessage<ListPredictionsResponse> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_prediction, 17);
+  messageDesc(file_footballprediction_v1_prediction, 15);
 
 /**
  * GetPredictionRequest names a recorded prediction.
@@ -772,7 +711,7 @@ export type GetPredictionRequest = Message<"footballprediction.v1.GetPredictionR
  * Use `create(GetPredictionRequestSchema)` to create a new message.
  */
 export const GetPredictionRequestSchema: GenMessage<GetPredictionRequest> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_prediction, 18);
+  messageDesc(file_footballprediction_v1_prediction, 16);
 
 /**
  * GetPredictionResponse holds the prediction.
@@ -793,7 +732,7 @@ export type GetPredictionResponse = Message<"footballprediction.v1.GetPrediction
  * Use `create(GetPredictionResponseSchema)` to create a new message.
  */
 export const GetPredictionResponseSchema: GenMessage<GetPredictionResponse> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_prediction, 19);
+  messageDesc(file_footballprediction_v1_prediction, 17);
 
 /**
  * Market is a question about a match. All markets are read off one grid of scores, so they never
@@ -996,7 +935,14 @@ export const PredictionService: GenService<{
     output: typeof GetPredictionResponseSchema;
   },
   /**
-   * SimulateSeason plays the rest of a season many times. Not built yet: UNIMPLEMENTED (NOT_BUILT).
+   * SimulateSeason plays the rest of a league's season many times: the stored one, or the matches that
+   * the request tells. Few are simulated at a time, so that Predict does not wait for them.
+   *
+   * NOT_FOUND: COMPETITION_UNKNOWN, SEASON_UNKNOWN, TEAM_UNKNOWN (with suggestions), MODEL_UNKNOWN,
+   * MODEL_VERSION_UNKNOWN. INVALID_ARGUMENT: FIELD_INVALID (a match told twice among others),
+   * SAME_TEAM_TWICE, DATE_BEFORE_HISTORY. FAILED_PRECONDITION: SEASON_INCOMPLETE (the season has been
+   * played in part, and which matches are left is not stored), SCHEMA_MISMATCH. RESOURCE_EXHAUSTED:
+   * QUEUE_FULL. UNAVAILABLE: MODEL_NOT_READY, SHUTTING_DOWN. INTERNAL: MODEL_FAILED.
    *
    * @generated from rpc footballprediction.v1.PredictionService.SimulateSeason
    */

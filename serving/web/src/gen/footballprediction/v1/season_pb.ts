@@ -2,18 +2,26 @@
 // @generated from file footballprediction/v1/season.proto (package footballprediction.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Degradation, FeatureStatus } from "./feature_pb.ts";
+import { file_footballprediction_v1_feature } from "./feature_pb.ts";
+import type { Competition, Score, TableRow } from "./match_pb.ts";
+import { file_footballprediction_v1_match } from "./match_pb.ts";
+import type { ModelRef } from "./model_pb.ts";
+import { file_footballprediction_v1_model } from "./model_pb.ts";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file footballprediction/v1/season.proto.
  */
 export const file_footballprediction_v1_season: GenFile = /*@__PURE__*/
-  fileDesc("CiJmb290YmFsbHByZWRpY3Rpb24vdjEvc2Vhc29uLnByb3RvEhVmb290YmFsbHByZWRpY3Rpb24udjEiLAoVU2ltdWxhdGVTZWFzb25SZXF1ZXN0EhMKC2NvbXBldGl0aW9uGAEgASgJIhgKFlNpbXVsYXRlU2Vhc29uUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("CiJmb290YmFsbHByZWRpY3Rpb24vdjEvc2Vhc29uLnByb3RvEhVmb290YmFsbHByZWRpY3Rpb24udjEi5gEKFVNpbXVsYXRlU2Vhc29uUmVxdWVzdBITCgtjb21wZXRpdGlvbhgBIAEoCRIOCgZzZWFzb24YAiABKAkSEwoLc2ltdWxhdGlvbnMYAyABKAUSDAoEc2VlZBgEIAEoBBIzCgdtYXRjaGVzGAUgAygLMiIuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlNlYXNvbk1hdGNoEioKBXpvbmVzGAYgAygLMhsuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlpvbmUSDQoFbW9kZWwYByABKAkSFQoNbW9kZWxfdmVyc2lvbhgIIAEoCSJuCgtTZWFzb25NYXRjaBIRCglob21lX3RlYW0YASABKAkSEQoJYXdheV90ZWFtGAIgASgJEgwKBGRhdGUYAyABKAkSKwoFc2NvcmUYBCABKAsyHC5mb290YmFsbHByZWRpY3Rpb24udjEuU2NvcmUiPQoEWm9uZRIMCgRuYW1lGAEgASgJEhMKC2ZpcnN0X3BsYWNlGAIgASgFEhIKCmxhc3RfcGxhY2UYAyABKAUivgQKFlNpbXVsYXRlU2Vhc29uUmVzcG9uc2USNwoLY29tcGV0aXRpb24YASABKAsyIi5mb290YmFsbHByZWRpY3Rpb24udjEuQ29tcGV0aXRpb24SDgoGc2Vhc29uGAIgASgJEjMKBXRlYW1zGAMgAygLMiQuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlNpbXVsYXRlZFRlYW0SKgoFem9uZXMYBCADKAsyGy5mb290YmFsbHByZWRpY3Rpb24udjEuWm9uZRIyCgl0aWVfYnJlYWsYBSABKA4yHy5mb290YmFsbHByZWRpY3Rpb24udjEuVGllQnJlYWsSFgoObWF0Y2hlc19wbGF5ZWQYBiABKAUSGQoRbWF0Y2hlc19yZW1haW5pbmcYByABKAUSFAoMaWxsdXN0cmF0aXZlGAggASgIEhMKC3NpbXVsYXRpb25zGAkgASgFEgwKBHNlZWQYCiABKAQSLgoFbW9kZWwYCyABKAsyHy5mb290YmFsbHByZWRpY3Rpb24udjEuTW9kZWxSZWYSMgoOZmVhdHVyZXNfYXNfb2YYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjwKDmZlYXR1cmVfc3RhdHVzGA0gASgOMiQuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkZlYXR1cmVTdGF0dXMSOAoMZGVncmFkYXRpb25zGA4gAygLMiIuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkRlZ3JhZGF0aW9uIuUBCg1TaW11bGF0ZWRUZWFtEiwKA3JvdxgBIAEoCzIfLmZvb3RiYWxscHJlZGljdGlvbi52MS5UYWJsZVJvdxIZChF0aXRsZV9wcm9iYWJpbGl0eRgCIAEoARIeChZyZWxlZ2F0aW9uX3Byb2JhYmlsaXR5GAMgASgBEhsKE3BsYWNlX3Byb2JhYmlsaXRpZXMYBCADKAESGgoSem9uZV9wcm9iYWJpbGl0aWVzGAUgAygBEjIKBnBvaW50cxgGIAEoCzIiLmZvb3RiYWxscHJlZGljdGlvbi52MS5GaW5hbFBvaW50cyJ5CgtGaW5hbFBvaW50cxIMCgRtZWFuGAEgASgBEhMKC3F1YW50aWxlXzA1GAIgASgFEg4KBm1lZGlhbhgDIAEoBRITCgtxdWFudGlsZV85NRgEIAEoBRILCgNtaW4YBSABKAUSFQoNcHJvYmFiaWxpdGllcxgGIAMoASpgCghUaWVCcmVhaxIZChVUSUVfQlJFQUtfVU5TUEVDSUZJRUQQABIdChlUSUVfQlJFQUtfR09BTF9ESUZGRVJFTkNFEAESGgoWVElFX0JSRUFLX0hFQURfVE9fSEVBRBACYgZwcm90bzM", [file_footballprediction_v1_feature, file_footballprediction_v1_match, file_footballprediction_v1_model, file_google_protobuf_timestamp]);
 
 /**
- * SimulateSeasonRequest names a league; it gets its other fields when the simulation is built.
+ * SimulateSeasonRequest asks how a league's season will end.
  *
  * @generated from message footballprediction.v1.SimulateSeasonRequest
  */
@@ -24,6 +32,59 @@ export type SimulateSeasonRequest = Message<"footballprediction.v1.SimulateSeaso
    * @generated from field: string competition = 1;
    */
   competition: string;
+
+  /**
+   * "2026-27". Empty: the season that has matches to come, or else the latest one played. Not to be
+   * set beside matches.
+   *
+   * @generated from field: string season = 2;
+   */
+  season: string;
+
+  /**
+   * How many seasons are simulated; 0 means 100,000.
+   *
+   * @generated from field: int32 simulations = 3;
+   */
+  simulations: number;
+
+  /**
+   * Chooses the random numbers: the same question about the same data with the same seed has the same
+   * answer, to the byte.
+   *
+   * @generated from field: uint64 seed = 4;
+   */
+  seed: bigint;
+
+  /**
+   * The whole season, in place of the stored one: what has been played, with its score, and what has
+   * not, in any order. Results given here count in the table; how good the teams are is known from the
+   * stored results alone.
+   *
+   * @generated from field: repeated footballprediction.v1.SeasonMatch matches = 5;
+   */
+  matches: SeasonMatch[];
+
+  /**
+   * Places to sum up, in place of those that the league is known for.
+   *
+   * @generated from field: repeated footballprediction.v1.Zone zones = 6;
+   */
+  zones: Zone[];
+
+  /**
+   * Name of the model; empty: "match-outcome".
+   *
+   * @generated from field: string model = 7;
+   */
+  model: string;
+
+  /**
+   * Number or alias of the version; empty: the one that serves.
+   *
+   * @generated from field: string model_version = 8;
+   */
+  modelVersion: string;
 };
 
 /**
@@ -34,11 +95,188 @@ export const SimulateSeasonRequestSchema: GenMessage<SimulateSeasonRequest> = /*
   messageDesc(file_footballprediction_v1_season, 0);
 
 /**
- * SimulateSeasonResponse is a simulated season; it gets its fields when the simulation is built.
+ * SeasonMatch is a match of a season.
+ *
+ * @generated from message footballprediction.v1.SeasonMatch
+ */
+export type SeasonMatch = Message<"footballprediction.v1.SeasonMatch"> & {
+  /**
+   * Id, name or alias of the side at home; case, accents and punctuation do not count.
+   *
+   * @generated from field: string home_team = 1;
+   */
+  homeTeam: string;
+
+  /**
+   * Id, name or alias of the side that travels.
+   *
+   * @generated from field: string away_team = 2;
+   */
+  awayTeam: string;
+
+  /**
+   * The day of a match to come, YYYY-MM-DD. Empty: today, UTC.
+   *
+   * @generated from field: string date = 3;
+   */
+  date: string;
+
+  /**
+   * The result, 0 to 99 goals a side; not set: the match is to come.
+   *
+   * @generated from field: footballprediction.v1.Score score = 4;
+   */
+  score?: Score | undefined;
+};
+
+/**
+ * Describes the message footballprediction.v1.SeasonMatch.
+ * Use `create(SeasonMatchSchema)` to create a new message.
+ */
+export const SeasonMatchSchema: GenMessage<SeasonMatch> = /*@__PURE__*/
+  messageDesc(file_footballprediction_v1_season, 1);
+
+/**
+ * Zone is a run of places that mean something: "relegation".
+ *
+ * @generated from message footballprediction.v1.Zone
+ */
+export type Zone = Message<"footballprediction.v1.Zone"> & {
+  /**
+   * Of the leagues that are known: "promotion", "promotion_playoff", "relegation_playoff",
+   * "relegation".
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The best place, from 1.
+   *
+   * @generated from field: int32 first_place = 2;
+   */
+  firstPlace: number;
+
+  /**
+   * The worst place, at least first_place.
+   *
+   * @generated from field: int32 last_place = 3;
+   */
+  lastPlace: number;
+};
+
+/**
+ * Describes the message footballprediction.v1.Zone.
+ * Use `create(ZoneSchema)` to create a new message.
+ */
+export const ZoneSchema: GenMessage<Zone> = /*@__PURE__*/
+  messageDesc(file_footballprediction_v1_season, 2);
+
+/**
+ * SimulateSeasonResponse says how a season will end. Probabilities are shares of the simulated
+ * seasons.
  *
  * @generated from message footballprediction.v1.SimulateSeasonResponse
  */
 export type SimulateSeasonResponse = Message<"footballprediction.v1.SimulateSeasonResponse"> & {
+  /**
+   * The league.
+   *
+   * @generated from field: footballprediction.v1.Competition competition = 1;
+   */
+  competition?: Competition | undefined;
+
+  /**
+   * "2026-27"; empty where the request told the matches.
+   *
+   * @generated from field: string season = 2;
+   */
+  season: string;
+
+  /**
+   * Every team, the highest expected points first.
+   *
+   * @generated from field: repeated footballprediction.v1.SimulatedTeam teams = 3;
+   */
+  teams: SimulatedTeam[];
+
+  /**
+   * The zones that are summed up.
+   *
+   * @generated from field: repeated footballprediction.v1.Zone zones = 4;
+   */
+  zones: Zone[];
+
+  /**
+   * How teams level on points were ranked.
+   *
+   * @generated from field: footballprediction.v1.TieBreak tie_break = 5;
+   */
+  tieBreak: TieBreak;
+
+  /**
+   * Matches that had been played; they are as they are.
+   *
+   * @generated from field: int32 matches_played = 6;
+   */
+  matchesPlayed: number;
+
+  /**
+   * Matches that were simulated.
+   *
+   * @generated from field: int32 matches_remaining = 7;
+   */
+  matchesRemaining: number;
+
+  /**
+   * The matches were made up, since no fixture list is known.
+   *
+   * @generated from field: bool illustrative = 8;
+   */
+  illustrative: boolean;
+
+  /**
+   * How many seasons were simulated.
+   *
+   * @generated from field: int32 simulations = 9;
+   */
+  simulations: number;
+
+  /**
+   * The seed they were simulated with.
+   *
+   * @generated from field: uint64 seed = 10;
+   */
+  seed: bigint;
+
+  /**
+   * Which model told the strengths; not set where no match is left.
+   *
+   * @generated from field: footballprediction.v1.ModelRef model = 11;
+   */
+  model?: ModelRef | undefined;
+
+  /**
+   * The day of the latest match that the strengths may have seen, midnight UTC; not set where no match
+   * is left.
+   *
+   * @generated from field: google.protobuf.Timestamp features_as_of = 12;
+   */
+  featuresAsOf?: Timestamp | undefined;
+
+  /**
+   * Whether the features are fresh.
+   *
+   * @generated from field: footballprediction.v1.FeatureStatus feature_status = 13;
+   */
+  featureStatus: FeatureStatus;
+
+  /**
+   * Why the answer is worse than usual; empty where it is not.
+   *
+   * @generated from field: repeated footballprediction.v1.Degradation degradations = 14;
+   */
+  degradations: Degradation[];
 };
 
 /**
@@ -46,5 +284,151 @@ export type SimulateSeasonResponse = Message<"footballprediction.v1.SimulateSeas
  * Use `create(SimulateSeasonResponseSchema)` to create a new message.
  */
 export const SimulateSeasonResponseSchema: GenMessage<SimulateSeasonResponse> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_season, 1);
+  messageDesc(file_footballprediction_v1_season, 3);
+
+/**
+ * SimulatedTeam is how one team's season will end.
+ *
+ * @generated from message footballprediction.v1.SimulatedTeam
+ */
+export type SimulatedTeam = Message<"footballprediction.v1.SimulatedTeam"> & {
+  /**
+   * Where it stands now.
+   *
+   * @generated from field: footballprediction.v1.TableRow row = 1;
+   */
+  row?: TableRow | undefined;
+
+  /**
+   * It comes first.
+   *
+   * @generated from field: double title_probability = 2;
+   */
+  titleProbability: number;
+
+  /**
+   * It ends in the zone "relegation": it goes down without a play-off. 0 where there is no such zone.
+   *
+   * @generated from field: double relegation_probability = 3;
+   */
+  relegationProbability: number;
+
+  /**
+   * Each place, the first one first; they sum to 1. Those of one place sum to 1 over all teams.
+   *
+   * @generated from field: repeated double place_probabilities = 4;
+   */
+  placeProbabilities: number[];
+
+  /**
+   * Each zone, in the order of zones.
+   *
+   * @generated from field: repeated double zone_probabilities = 5;
+   */
+  zoneProbabilities: number[];
+
+  /**
+   * Its points at the end.
+   *
+   * @generated from field: footballprediction.v1.FinalPoints points = 6;
+   */
+  points?: FinalPoints | undefined;
+};
+
+/**
+ * Describes the message footballprediction.v1.SimulatedTeam.
+ * Use `create(SimulatedTeamSchema)` to create a new message.
+ */
+export const SimulatedTeamSchema: GenMessage<SimulatedTeam> = /*@__PURE__*/
+  messageDesc(file_footballprediction_v1_season, 4);
+
+/**
+ * FinalPoints is a distribution of points.
+ *
+ * @generated from message footballprediction.v1.FinalPoints
+ */
+export type FinalPoints = Message<"footballprediction.v1.FinalPoints"> & {
+  /**
+   * Expected points.
+   *
+   * @generated from field: double mean = 1;
+   */
+  mean: number;
+
+  /**
+   * Not exceeded in one season of twenty.
+   *
+   * @generated from field: int32 quantile_05 = 2;
+   */
+  quantile05: number;
+
+  /**
+   * Not exceeded in every second season.
+   *
+   * @generated from field: int32 median = 3;
+   */
+  median: number;
+
+  /**
+   * Not exceeded in nineteen seasons of twenty.
+   *
+   * @generated from field: int32 quantile_95 = 4;
+   */
+  quantile95: number;
+
+  /**
+   * The fewest points seen.
+   *
+   * @generated from field: int32 min = 5;
+   */
+  min: number;
+
+  /**
+   * Those of min, min + 1, …; they sum to 1.
+   *
+   * @generated from field: repeated double probabilities = 6;
+   */
+  probabilities: number[];
+};
+
+/**
+ * Describes the message footballprediction.v1.FinalPoints.
+ * Use `create(FinalPointsSchema)` to create a new message.
+ */
+export const FinalPointsSchema: GenMessage<FinalPoints> = /*@__PURE__*/
+  messageDesc(file_footballprediction_v1_season, 5);
+
+/**
+ * TieBreak says how teams level on points are ranked.
+ *
+ * @generated from enum footballprediction.v1.TieBreak
+ */
+export enum TieBreak {
+  /**
+   * Not told.
+   *
+   * @generated from enum value: TIE_BREAK_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * By goal difference, then goals scored, then by lot.
+   *
+   * @generated from enum value: TIE_BREAK_GOAL_DIFFERENCE = 1;
+   */
+  GOAL_DIFFERENCE = 1,
+
+  /**
+   * By points and then goal difference in the matches among them, then as above.
+   *
+   * @generated from enum value: TIE_BREAK_HEAD_TO_HEAD = 2;
+   */
+  HEAD_TO_HEAD = 2,
+}
+
+/**
+ * Describes the enum footballprediction.v1.TieBreak.
+ */
+export const TieBreakSchema: GenEnum<TieBreak> = /*@__PURE__*/
+  enumDesc(file_footballprediction_v1_season, 0);
 
