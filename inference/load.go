@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"footballprediction/inference/batch"
 )
 
 // load brings one version on its way, and makes it available or Failed. It returns an error only
@@ -28,15 +26,15 @@ func (r *Registry) load(ctx context.Context, v *versionRecord) error {
 	if !r.begin(v, files) {
 		return nil
 	}
-	model, metadata, err := r.prepare(ctx, v, dir)
+	live, err := r.prepare(ctx, v, dir)
 	if err != nil {
 		return r.fail(ctx, v, files, err)
 	}
 	if now, err := fingerprint(dir); err != nil || now != files {
-		err = errors.Join(err, errors.New("its files changed while it was loaded"), model.Close())
+		err = errors.Join(err, errors.New("its files changed while it was loaded"), live.model.Close())
 		return r.fail(ctx, v, files, err)
 	}
-	r.serve(ctx, v, model, metadata)
+	r.serve(ctx, v, live)
 	return nil
 }
 
@@ -52,14 +50,18 @@ func (r *Registry) begin(v *versionRecord, files string) bool {
 }
 
 // prepare opens, checks and warms a version.
-func (r *Registry) prepare(ctx context.Context, v *versionRecord, dir string) (prepared *batched, metadata any, err error) {
+func (r *Registry) prepare(ctx context.Context, v *versionRecord, dir string) (live *version, err error) {
+	config, err := ReadConfig(dir)
+	if err != nil {
+		return nil, err
+	}
 	golden, err := readGoldenIfAny(dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	m, err := r.opener.Open(ctx, dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -68,37 +70,37 @@ func (r *Registry) prepare(ctx context.Context, v *versionRecord, dir string) (p
 	}()
 	if golden != nil {
 		if err := golden.Check(ctx, m); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
-	if metadata, err = r.options.Admit(v.model, v.version, dir, m); err != nil {
-		return nil, nil, err
+	live = &version{name: v.model, version: v.version, config: config}
+	if live.metadata, err = r.options.Admit(v.model, v.version, dir, m); err != nil {
+		return nil, err
 	}
-	err = warm(ctx, m, golden, r.options.Now)
+	err = warm(ctx, m, golden, config.WarmUpRows, r.options.Now)
 	if err != nil && golden == nil && ctx.Err() == nil {
 		// Zeros were a guess at what the model takes.
 		r.log(v).InfoContext(ctx, "model version not warmed, its first requests will be slower", slog.Any("error", err))
 		err = nil
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	prepared, err = newBatched(m, batch.Options{}, r.options.Observe(v.model, v.version))
-	return prepared, metadata, err
+	live.model, err = newBatched(m, config.batching(), r.options.Observe(v.model, v.version))
+	return live, err
 }
 
 // serve makes a version available.
-func (r *Registry) serve(ctx context.Context, v *versionRecord, m *batched, metadata any) {
-	live := &version{name: v.model, version: v.version, model: m, metadata: metadata}
+func (r *Registry) serve(ctx context.Context, v *versionRecord, live *version) {
 	live.holders.Store(1)
 	// Closing takes its time, which the request that was the last holder need not spend.
-	live.unload = func() { go r.unload(v, m) }
+	live.unload = func() { go r.unload(v, live.model) }
 	now := r.options.Now()
 	r.loaded.Add(1)
 	r.mu.Lock()
 	replaced := v.live
 	v.state, v.reason, v.files, v.loadedAt, v.live = Available, "", "", now, live
-	v.inputs, v.outputs, v.metadata = m.Inputs(), m.Outputs(), metadata
+	v.inputs, v.outputs, v.metadata = live.model.Inputs(), live.model.Outputs(), live.metadata
 	v.open++
 	swaps := r.publish()
 	serving := r.models[v.model].labels[""]

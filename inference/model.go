@@ -48,7 +48,8 @@ type Model interface {
 	Close() error
 }
 
-// Opener opens the model in a folder: an MLflow ONNX model folder, or one with a bare model.onnx.
+// Opener opens the model in a folder: an MLflow ONNX model folder, or one with a bare model.onnx; either
+// may have a config.json, see Config.
 type Opener interface {
 	Open(ctx context.Context, dir string) (Model, error)
 }

@@ -11,6 +11,7 @@ type version struct {
 	name, version string
 	model         *batched
 	metadata      any
+	config        Config
 	// holders counts the Registry's own hold and every handle; once it was 0 it stays below that.
 	holders atomic.Int64
 	unload  func() // called once, when nobody holds v, on the goroutine of the last holder
@@ -44,6 +45,9 @@ func (h Handle) Version() string { return h.v.version }
 
 // Metadata returns what Options.Admit returned for this version.
 func (h Handle) Metadata() any { return h.v.metadata }
+
+// Config returns what config.json in the version's folder said when it was loaded.
+func (h Handle) Config() Config { return h.v.config }
 
 // Model returns the model. It must not be used after Release, nor closed.
 func (h Handle) Model() Model { return h.v.model }

@@ -14,11 +14,11 @@ const (
 	warmTimeMax = 10 * time.Millisecond
 )
 
-// warm runs each of the model's sessions before any request does, on twice as many rows each time and
-// at last on a single one, so that buffers have their size and code and data are in memory. The
-// rows are the golden ones over and over, else zeros. A model whose inputs do not count rows is run
-// as it is.
-func warm(ctx context.Context, m Model, golden *Golden, now func() time.Time) error {
+// warm runs each of the model's sessions before any request does, on the given numbers of rows or else
+// on twice as many each time, and at last on a single one, so that buffers have their size and code
+// and data are in memory. The rows are the golden ones over and over, else zeros. A model whose inputs
+// do not count rows is run as it is.
+func warm(ctx context.Context, m Model, golden *Golden, sizes []int64, now func() time.Time) error {
 	outputs := make([]Tensor, len(m.Outputs()))
 	for i, spec := range m.Outputs() {
 		outputs[i].Name = spec.Name
@@ -40,7 +40,12 @@ func warm(ctx context.Context, m Model, golden *Golden, now func() time.Time) er
 			return run(sample)
 		}
 	}
-	for rows := int64(1); rows <= warmRowsMax; rows *= 2 {
+	for _, rows := range sizes {
+		if err := run(repeat(sample, rows)); err != nil {
+			return err
+		}
+	}
+	for rows := int64(1); sizes == nil && rows <= warmRowsMax; rows *= 2 {
 		began := now()
 		if err := run(repeat(sample, rows)); err != nil {
 			return err

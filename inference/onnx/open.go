@@ -18,12 +18,13 @@ import (
 
 // Options of an Opener.
 type Options struct {
-	// Sessions is how many runs of one model proceed at once, each on a thread of its own; 0 means
-	// one per core.
+	// Sessions is how many threads the runs of one model may take together; 0 means one per core. A
+	// model gets as many sessions, each with a thread of its own, unless its inference.Config says
+	// otherwise.
 	Sessions int
 }
 
-// Opener opens models as pools of single-threaded sessions. It is safe for concurrent use.
+// Opener opens models as pools of sessions. It is safe for concurrent use.
 type Opener struct {
 	sessions int
 }
@@ -43,8 +44,10 @@ func New(library string, options Options) (*Opener, error) {
 }
 
 // Open opens the model in dir: an MLflow ONNX model folder, whose signature must be the graph's, or
-// a folder with a bare model.onnx. Models that take or give anything but tensors of the types that
-// inference knows, with at least one dimension, are refused.
+// a folder with a bare model.onnx, and in either a config.json, see inference.Config; of that, the
+// execution provider may be cpu, coreml, cuda, openvino, qnn, tensorrt, webgpu or xnnpack, as far as
+// the library has it. Models that take or give anything but tensors of the types that inference knows,
+// with at least one dimension, are refused.
 func (o *Opener) Open(ctx context.Context, dir string) (inference.Model, error) {
 	m, err := o.open(ctx, dir)
 	if err != nil {
@@ -59,6 +62,10 @@ func (o *Opener) open(ctx context.Context, dir string) (*Model, error) {
 		return nil, err
 	}
 	defer root.Close()
+	config, err := inference.ReadConfig(dir)
+	if err != nil {
+		return nil, err
+	}
 	described, err := readMLmodel(root)
 	if err != nil {
 		return nil, err
@@ -74,7 +81,7 @@ func (o *Opener) open(ctx context.Context, dir string) (*Model, error) {
 	}
 	path := filepath.Join(dir, file)
 
-	options, err := sessionOptions()
+	options, err := sessionOptions(config)
 	if err != nil {
 		return nil, err
 	}
@@ -104,35 +111,18 @@ func (o *Opener) open(ctx context.Context, dir string) (*Model, error) {
 		}
 	}
 	m.layout = newLayout(m.inputs, m.outputs)
-	if err := m.start(ctx, path, o.sessions, options); err != nil {
+	if err := m.start(ctx, path, o.count(config), options); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
 	return m, nil
 }
 
-// sessionOptions are those of every session: one thread, the caller's own.
-func sessionOptions() (*ort.SessionOptions, error) {
-	options, err := ort.NewSessionOptions()
-	if err != nil {
-		return nil, err
+// count returns how many sessions a model gets.
+func (o *Opener) count(config inference.Config) int {
+	if config.Sessions > 0 {
+		return config.Sessions
 	}
-	for _, err := range []error{
-		options.SetIntraOpNumThreads(1),
-		options.SetInterOpNumThreads(1),
-		options.SetExecutionMode(ort.ExecutionModeSequential),
-		options.SetGraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll),
-		// Memory patterns are for batches of one size.
-		options.SetMemPattern(false),
-		// A session's own arena grows in powers of two and never shrinks; one that does not would be
-		// shared by all sessions, who would wait for each other. Without an arena runs measured as
-		// fast, sessions took a third of the memory, and closing them returns it.
-		options.SetCpuMemArena(false),
-	} {
-		if err != nil {
-			return nil, errors.Join(err, options.Destroy())
-		}
-	}
-	return options, nil
+	return max(1, o.sessions/max(config.Threads, 1))
 }
 
 // ortTypes are the element types as ONNX Runtime knows them.
