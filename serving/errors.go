@@ -248,8 +248,11 @@ func internal(cause error) *Error {
 	return &Error{Code: codes.Internal, Message: "internal error", Cause: cause}
 }
 
-// ExplainField turns any error into what a caller is told, as it is done with every error that leaves
-// this package, and names the field of the request that brought it about.
+// Explain turns any error into what a caller is told, as it is done with every error that leaves this
+// package.
+func Explain(err error) *Error { return explain(err) }
+
+// ExplainField explains an error, and names the field of the request that brought it about.
 func ExplainField(err error, path string) *Error {
 	e := explain(err)
 	switch e.Code {

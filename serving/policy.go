@@ -51,6 +51,7 @@ type policy struct {
 	logger    *slog.Logger
 	now       func() time.Time
 	telemetry *Telemetry
+	draining  <-chan struct{} // closed when the server begins to shut down
 }
 
 // unary answers a unary call. An *inbound request is unpacked for next. An error returned is an

@@ -2,6 +2,7 @@ package serving
 
 import (
 	"context"
+	"maps"
 	"net/http"
 
 	"go.opentelemetry.io/otel/propagation"
@@ -49,9 +50,7 @@ func mountRoutes(mux *http.ServeMux, p *policy, routes Routes) {
 				return
 			}
 			answer := response.(*Answer)
-			for name, values := range answer.Header {
-				w.Header()[name] = values
-			}
+			maps.Copy(w.Header(), answer.Header)
 			_, _ = w.Write(answer.Body) // fails only where the caller has left
 		})
 	}

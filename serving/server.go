@@ -74,7 +74,7 @@ func NewServer(service *Service, logger *slog.Logger, options ServerOptions) *Se
 	procedures = append(procedures, health.procedures()...)
 	policy := &policy{
 		roles: rolesOf(procedures), rules: service.rules, limit: messageLimit(options.MaxMessageBytes),
-		logger: logger, now: service.now, telemetry: service.telemetry,
+		logger: logger, now: service.now, telemetry: service.telemetry, draining: s.draining,
 	}
 	service.telemetry.prepare(policy.roles)
 

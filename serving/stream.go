@@ -69,17 +69,18 @@ func ClientStream[Req, Res any, In pointer[Req], Out pointer[Res]](name string, 
 
 // BidiStream makes a Procedure of a function that answers many messages with many. receive returns
 // io.EOF once the caller has sent all; it may be called while send is. The HTTP port answers it over
-// HTTP/2 only.
+// HTTP/2 only. Once the server drains, receive returns an error that says so: what was received before
+// can still be answered.
 func BidiStream[Req, Res any, In pointer[Req], Out pointer[Res]](name string, role Role, answer func(ctx context.Context, receive func() (*Req, error), send func(*Res) error) error) Procedure {
 	p := Procedure{name: name, role: role}
 	p.connect = func(policy *policy, options ...connect.HandlerOption) http.Handler {
 		return connect.NewBidiStreamHandler(name, func(ctx context.Context, stream *connect.BidiStream[inbound, Res]) error {
-			return answer(ctx, receiver[Req, In](policy, stream.Conn().Receive), stream.Send)
+			return answer(ctx, untilDraining(policy, receiver[Req, In](policy, stream.Conn().Receive)), stream.Send)
 		}, append(options, describeProcedure(name))...)
 	}
 	p.stream = func(policy *policy) *grpc.StreamDesc {
 		return &grpc.StreamDesc{StreamName: p.method(), ServerStreams: true, ClientStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
-			return answer(stream.Context(), receiver[Req, In](policy, stream.RecvMsg), sender[Res, Out](stream))
+			return answer(stream.Context(), untilDraining(policy, receiver[Req, In](policy, stream.RecvMsg)), sender[Res, Out](stream))
 		}}
 	}
 	return p
@@ -99,6 +100,27 @@ func receiver[Req any, In pointer[Req]](policy *policy, receive func(any) error)
 			return nil, err
 		}
 		return (*Req)(message.(In)), nil
+	}
+}
+
+// untilDraining makes receive give up once the server drains: a stream could stay open for ever.
+func untilDraining[Req any](policy *policy, receive func() (*Req, error)) func() (*Req, error) {
+	type arrival struct {
+		request *Req
+		err     error
+	}
+	arrived := make(chan arrival, 1)
+	return func() (*Req, error) {
+		go func() { // which ends with the stream
+			request, err := receive()
+			arrived <- arrival{request, err}
+		}()
+		select {
+		case a := <-arrived:
+			return a.request, a.err
+		case <-policy.draining:
+			return nil, errShuttingDown
+		}
 	}
 }
 

@@ -100,9 +100,9 @@ func serve(ctx context.Context, config Config, logger *slog.Logger) (err error) 
 	running, stop := context.WithCancel(context.WithoutCancel(ctx)) // until the last call is answered
 	ended := make(chan error, 1)
 	go func() { ended <- e.run(running) }()
+	tensors := openinference.New(e.registry, e.service.Ready, version(), logger)
 	err = serving.NewServer(e.service, logger, serving.ServerOptions{
-		Procedures: openinference.New(e.registry, e.service.Ready, version()).Procedures(),
-		Page:       page, Metrics: measured.metrics,
+		Procedures: tensors.Procedures(), Routes: tensors.Routes(), Page: page, Metrics: measured.metrics,
 	}).Run(ctx, listeners)
 	stop()
 	err = e.close(errors.Join(err, <-ended)) // which a load that hangs does not hold up for good

@@ -14,6 +14,7 @@ const MaxAnswerBytes = 64 << 20
 // The response is sent after the call, so none of it can be used again.
 type answer struct {
 	response pb.ModelInferResponse
+	isRaw    bool // the outputs go to raw_output_contents
 	tensors  [answerOutputs]pb.ModelInferResponse_InferOutputTensor
 	outputs  [answerOutputs]*pb.ModelInferResponse_InferOutputTensor
 	raw      [answerOutputs][]byte
@@ -33,7 +34,7 @@ func newAnswer(e *exchange, specs []inference.TensorSpec, rows int64) (*answer, 
 	size := func(i int) int64 {
 		spec := inference.FindSpec(specs, e.outputs[i].Name, i)
 		one, ok := inference.ByteSize(spec.Type, spec.Shape)
-		if spec.Shape[0] == -1 {
+		if len(spec.Shape) > 0 && spec.Shape[0] == -1 {
 			if one, ok = inference.ByteSize(spec.Type, spec.Shape[1:]); ok && one > MaxAnswerBytes/rows {
 				return MaxAnswerBytes + 1
 			}
@@ -52,6 +53,7 @@ func newAnswer(e *exchange, specs []inference.TensorSpec, rows int64) (*answer, 
 		}
 	}
 	a := new(answer)
+	a.isRaw = e.raw
 	data, shapes := make([]byte, total), a.shapes[:]
 	for i := range e.outputs {
 		out, n := &e.outputs[i], size(i)
@@ -70,6 +72,9 @@ func (a *answer) write(request *pb.ModelInferRequest, handle inference.Handle, e
 	r.ModelName, r.ModelVersion, r.Id = handle.Name(), handle.Version(), request.GetId()
 	r.Outputs, r.RawOutputContents = a.outputs[:0], a.raw[:0]
 	for i := range e.outputs {
+		a.isRaw = a.isRaw || rawOnly(e.outputs[i].Type)
+	}
+	for i := range e.outputs {
 		got := &e.outputs[i]
 		var out *pb.ModelInferResponse_InferOutputTensor
 		if i < answerOutputs {
@@ -78,7 +83,7 @@ func (a *answer) write(request *pb.ModelInferRequest, handle inference.Handle, e
 			out = new(pb.ModelInferResponse_InferOutputTensor)
 		}
 		out.Name, out.Datatype, out.Shape = got.Name, got.Type.String(), got.Shape
-		if e.raw {
+		if a.isRaw {
 			r.RawOutputContents = append(r.RawOutputContents, got.Data)
 		} else {
 			out.Contents = newContents(got)

@@ -69,8 +69,8 @@ var inferErrors = []struct {
 
 	{"another datatype", with(rows(), func(r *pb.ModelInferRequest) { r.Inputs[0] = input("x", []int64{2, 1}, 2., 4) }),
 		wrong{codes.InvalidArgument, serving.TensorDataType, "inputs[0].datatype", `input "x": tensor datatype: expected FP32, got FP64`}},
-	{"a datatype that no model has", with(rows(), func(r *pb.ModelInferRequest) { r.Inputs[0].Datatype = "FP16" }),
-		wrong{codes.InvalidArgument, serving.TensorDataType, "inputs[0].datatype", `input "x": tensor datatype: expected FP32, got "FP16"`}},
+	{"a datatype that no model has", with(rows(), func(r *pb.ModelInferRequest) { r.Inputs[0].Datatype = "FP8" }),
+		wrong{codes.InvalidArgument, serving.TensorDataType, "inputs[0].datatype", `input "x": tensor datatype: expected FP32, got "FP8"`}},
 	{"no datatype", with(rows(), func(r *pb.ModelInferRequest) { r.Inputs[0].Datatype = "" }),
 		wrong{codes.InvalidArgument, serving.TensorDataType, "inputs[0].datatype", `expected FP32, got ""`}},
 	{"a datatype like a book", with(rows(), func(r *pb.ModelInferRequest) { r.Inputs[0].Datatype = strings.Repeat("x", 1<<20) }),

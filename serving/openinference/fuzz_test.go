@@ -57,7 +57,7 @@ func FuzzModelInfer(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			data := readContents(out.GetContents(), dataType)
+			data := rawOf(out.GetContents(), dataType)
 			if isRaw {
 				data = response.GetRawOutputContents()[i]
 			}

@@ -14,8 +14,15 @@ import (
 )
 
 // ModelInfer implements GRPCInferenceService. Parameters that it does not know are ignored, as the
-// protocol has it, but for those by which the tensors would be others than they seem.
+// protocol has it, but for those by which the request or its tensors would be others than they seem.
+// The answer holds raw_output_contents where the request holds raw_input_contents, or where an output
+// can be given in no other way.
 func (s *Service) ModelInfer(ctx context.Context, request *pb.ModelInferRequest) (*pb.ModelInferResponse, error) {
+	return s.infer(ctx, request, len(request.GetRawInputContents()) > 0)
+}
+
+// infer runs a model. raw is whether inputs are in raw_input_contents.
+func (s *Service) infer(ctx context.Context, request *pb.ModelInferRequest, raw bool) (*pb.ModelInferResponse, error) {
 	handle, err := s.models.Acquire(request.GetModelName(), request.GetModelVersion())
 	if err != nil {
 		return nil, explainModel(err, "model_name", "model_version")
@@ -23,6 +30,7 @@ func (s *Service) ModelInfer(ctx context.Context, request *pb.ModelInferRequest)
 	defer handle.Release()
 	e := s.exchanges.Get().(*exchange)
 	defer s.recycle(e)
+	e.raw = raw
 	rows, err := e.read(request, handle)
 	if err != nil {
 		return nil, err
@@ -31,17 +39,37 @@ func (s *Service) ModelInfer(ctx context.Context, request *pb.ModelInferRequest)
 	if err != nil {
 		return nil, err
 	}
-	if err := handle.Run(ctx, e.inputs, e.outputs); err != nil {
-		return nil, explainRun(err, handle)
+	if err := e.run(ctx, request, handle); err != nil {
+		return nil, err
 	}
 	return a.write(request, handle, e), nil
+}
+
+// run runs the model, by the request's parameters.
+func (e *exchange) run(ctx context.Context, request *pb.ModelInferRequest, handle inference.Handle) error {
+	var o orders
+	if len(request.GetParameters()) > 0 {
+		var err error
+		if o, err = readOrders(request.GetParameters()); err != nil {
+			return err
+		}
+	}
+	if o.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.timeout)
+		defer cancel()
+	}
+	if err := handle.Run(ctx, e.inputs, e.outputs); err != nil {
+		return explainRun(err, handle)
+	}
+	return nil
 }
 
 // An exchange is what one call computes with. The memory is used again by later calls; what its
 // tensors point to belongs to the request and to the answer.
 type exchange struct {
 	inputs, outputs []inference.Tensor
-	raw             bool // the request holds raw_input_contents
+	raw             bool // the inputs are in raw_input_contents
 }
 
 func (s *Service) recycle(e *exchange) {
@@ -75,7 +103,6 @@ func (e *exchange) read(request *pb.ModelInferRequest, handle inference.Handle) 
 
 func (e *exchange) readInputs(request *pb.ModelInferRequest, specs []inference.TensorSpec) error {
 	raw := request.GetRawInputContents()
-	e.raw = len(raw) > 0
 	if e.raw && len(raw) != len(request.GetInputs()) {
 		return serving.ErrorAt("raw_input_contents", serving.TensorSize,
 			"raw_input_contents: expected one entry for each of %d inputs, got %d", len(request.GetInputs()), len(raw))
@@ -97,21 +124,41 @@ func (e *exchange) readInputs(request *pb.ModelInferRequest, specs []inference.T
 			return serving.ErrorAt(fmt.Sprintf("inputs[%d].datatype", i), serving.TensorDataType,
 				"input %q: tensor datatype: expected %s, got %q", t.Name, spec.Type, clip(in.GetDatatype()))
 		}
-		field := otherField(in.GetContents(), t.Type, e.raw)
-		switch {
-		case e.raw && field != "":
+		if t.Type != spec.Type {
+			continue // which CheckInputs refuses
+		}
+		if !e.raw {
+			if t.Data, err = readInput(in, t.Type, i); err != nil {
+				return err
+			}
+			continue
+		}
+		if field := otherField(in.GetContents(), ""); field != "" {
 			return serving.ErrorAt("raw_input_contents", serving.FieldInvalid,
 				"raw_input_contents: expected none where inputs have contents, got both: input %q has %s", t.Name, field)
-		case e.raw:
-			t.Data = raw[i]
-		case field != "":
-			return serving.ErrorAt(fmt.Sprintf("inputs[%d].contents", i), serving.TensorDataType,
-				"input %q: tensor datatype: expected %s for %s, got %s", t.Name, contentsFields[t.Type], t.Type, field)
-		default:
-			t.Data = readContents(in.GetContents(), t.Type)
 		}
+		t.Data = raw[i]
 	}
 	return nil
+}
+
+// readInput returns the elements of input i, whose contents hold nothing else.
+func readInput(in *pb.ModelInferRequest_InferInputTensor, t inference.DataType, i int) ([]byte, error) {
+	want := contentsFields[t]
+	field := otherField(in.GetContents(), want)
+	switch {
+	case field == "":
+	case rawOnly(t):
+		return nil, contentsError(i, in.GetName(), "expected raw_input_contents for %s, got %s", t, field)
+	default:
+		return nil, contentsError(i, in.GetName(), "expected %s for %s, got %s", want, t, field)
+	}
+	data, err := readContents(in.GetContents(), t)
+	if err != nil {
+		return nil, serving.ErrorAt(fmt.Sprintf("inputs[%d].contents", i), serving.TensorValue,
+			"input %q: tensor value: %s %w", in.GetName(), t, err)
+	}
+	return data, nil
 }
 
 // readOutputs names the outputs wanted, all where the request names none.

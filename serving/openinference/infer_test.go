@@ -36,10 +36,19 @@ func raw(request *pb.ModelInferRequest) *pb.ModelInferRequest {
 		if err != nil {
 			panic(err)
 		}
-		request.RawInputContents = append(request.RawInputContents, slices.Clone(readContents(in.GetContents(), t)))
+		request.RawInputContents = append(request.RawInputContents, rawOf(in.GetContents(), t))
 		in.Contents = nil
 	}
 	return request
+}
+
+// rawOf returns a copy of contents as a tensor has them.
+func rawOf(c *pb.InferTensorContents, t inference.DataType) []byte {
+	data, err := readContents(c, t)
+	if err != nil {
+		panic(err)
+	}
+	return slices.Clone(data)
 }
 
 // output makes a tensor with contents.
@@ -56,7 +65,7 @@ func rawOutputs(response *pb.ModelInferResponse) *pb.ModelInferResponse {
 		if err != nil {
 			panic(err)
 		}
-		response.RawOutputContents = append(response.RawOutputContents, slices.Clone(readContents(out.GetContents(), t)))
+		response.RawOutputContents = append(response.RawOutputContents, rawOf(out.GetContents(), t))
 		out.Contents = nil
 	}
 	return response

@@ -158,6 +158,16 @@ func (g *gate) Run(_ context.Context, inputs, outputs []inference.Tensor) error 
 	return nil
 }
 
+// gateModel has the model gate, for a gate to open.
+func gateModel(t *testing.T) inference.Source {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "gate", "1"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return inference.NewFolderSource(dir)
+}
+
 // gateRows are as many rows as may wait.
 const gateRows = 8192
 
@@ -167,11 +177,7 @@ func (g *gate) Open(context.Context, string) (inference.Model, error) { return g
 // A model with as much waiting as may wait refuses more, and says when to come again.
 func TestQueueFull(t *testing.T) {
 	g := &gate{make(chan struct{}), make(chan struct{})}
-	dir := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(dir, "gate", "1"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	s := newSite(t, inference.NewFolderSource(dir), g)
+	s := newSite(t, gateModel(t), g)
 	all := inferrers(s)
 	full := &pb.ModelInferRequest{ModelName: "gate", Inputs: inputs{input("x", []int64{gateRows}, make([]bool, gateRows)...)}}
 	var group sync.WaitGroup

@@ -1,14 +1,15 @@
 // Package openinference serves every loaded model, whatever it is about, by the Open Inference
-// Protocol v2 and those of Triton's extensions that only read: statistics and the repository index.
+// Protocol v2, over gRPC and REST, with those of Triton's extensions that only read: binary tensors,
+// streams, statistics, the configuration of models and the repository index.
 // Clients of KServe and Triton work with it unchanged.
 package openinference
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 
 	pb "footballprediction/api/gen/inference"
-	"footballprediction/api/gen/inference/inferenceconnect"
 	"footballprediction/inference"
 	"footballprediction/serving"
 )
@@ -17,6 +18,8 @@ import (
 const (
 	serverName = "footballprediction"
 	platform   = "onnxruntime_onnx"
+	backend    = "onnxruntime"
+	modelFile  = "model.onnx"
 )
 
 // extensions are those that are served whole, by the protocol's names.
@@ -28,17 +31,16 @@ type Service struct {
 	models  *inference.Registry
 	ready   func() error
 	version string
+	logger  *slog.Logger
 
 	exchanges sync.Pool // of *exchange
 }
 
-var _ inferenceconnect.GRPCInferenceServiceHandler = (*Service)(nil)
-
 // New returns a Service over models. The server is ready where ready returns nil; version is the
-// server's own.
-func New(models *inference.Registry, ready func() error, version string) *Service {
+// server's own. logger is told of the requests of streams that fail.
+func New(models *inference.Registry, ready func() error, version string, logger *slog.Logger) *Service {
 	return &Service{
-		models: models, ready: ready, version: version,
+		models: models, ready: ready, version: version, logger: logger,
 		exchanges: sync.Pool{New: func() any { return new(exchange) }},
 	}
 }
@@ -52,6 +54,8 @@ func (s *Service) Procedures() []serving.Procedure {
 		serving.Unary(pb.GRPCInferenceService_ServerMetadata_FullMethodName, serving.Viewer, s.ServerMetadata),
 		serving.Unary(pb.GRPCInferenceService_ModelMetadata_FullMethodName, serving.Viewer, s.ModelMetadata),
 		serving.Unary(pb.GRPCInferenceService_ModelInfer_FullMethodName, serving.Viewer, s.ModelInfer),
+		serving.BidiStream(pb.GRPCInferenceService_ModelStreamInfer_FullMethodName, serving.Viewer, s.ModelStreamInfer),
+		serving.Unary(pb.GRPCInferenceService_ModelConfig_FullMethodName, serving.Viewer, s.ModelConfig),
 		serving.Unary(pb.GRPCInferenceService_ModelStatistics_FullMethodName, serving.Viewer, s.ModelStatistics),
 		serving.Unary(pb.GRPCInferenceService_RepositoryIndex_FullMethodName, serving.Viewer, s.RepositoryIndex),
 	}

@@ -92,7 +92,7 @@ func TestModelMetadata(t *testing.T) {
 		}},
 		{name: "oracle", wrong: wrong{codes.NotFound, serving.ModelUnknown, "name", `"oracle"`}},
 		{name: "halves", version: "7", wrong: wrong{codes.NotFound, serving.ModelVersionUnknown, "version", `"7"`}},
-		{name: "broken", wrong: wrong{codes.Unavailable, serving.ModelNotReady, "", "STRING"}},
+		{name: "broken", wrong: wrong{codes.Unavailable, serving.ModelNotReady, "", "sequence"}},
 	} {
 		got := ask[pb.ModelMetadataRequest, pb.ModelMetadataResponse](t, s, modelMetadata, &pb.ModelMetadataRequest{Name: test.name, Version: test.version}, test.wrong)
 		if !proto.Equal(got, test.want) {
@@ -167,7 +167,7 @@ func TestModelStatistics(t *testing.T) {
 	}
 	statistics("oracle", "", wrong{codes.NotFound, serving.ModelUnknown, "name", `"oracle"`})
 	statistics("halves", "7", wrong{codes.NotFound, serving.ModelVersionUnknown, "version", `"7"`})
-	statistics("broken", "", wrong{codes.Unavailable, serving.ModelNotReady, "", "STRING"})
+	statistics("broken", "", wrong{codes.Unavailable, serving.ModelNotReady, "", "sequence"})
 	statistics("", "1", wrong{codes.InvalidArgument, serving.FieldInvalid, "version", "none without a name"})
 }
 

@@ -56,7 +56,7 @@ func tinyModels(t testing.TB, names ...string) inference.Source {
 	if err := os.WriteFile(filepath.Join(dir, "halves", "aliases.json"), []byte(`{"champion": "1", "next": "2"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	link(filepath.Join(tiny, "refused", "strings"), "broken", "1")
+	link(filepath.Join(tiny, "refused", "sequence"), "broken", "1")
 	link(filepath.Join(tiny, "..", "released", "match-outcome", "2"), "match-outcome", "2")
 	return inference.NewFolderSource(dir)
 }
@@ -87,7 +87,7 @@ func newService(t testing.TB, source inference.Source, opener inference.Opener) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(registry, product.Ready, "1.2.3"), product
+	return New(registry, product.Ready, "1.2.3", slog.New(slog.DiscardHandler)), product
 }
 
 // A site is a running Server on loopback, with the clients that call it.
@@ -95,13 +95,14 @@ type site struct {
 	http, grpc   string // addresses
 	native       *grpc.ClientConn
 	http1, http2 *http.Client
+	drain        func() // begins to shut the server down
 }
 
 // newSite serves until the test ends.
 func newSite(t testing.TB, source inference.Source, opener inference.Opener) *site {
 	t.Helper()
 	service, product := newService(t, source, opener)
-	server := serving.NewServer(product, slog.New(slog.DiscardHandler), serving.ServerOptions{Procedures: service.Procedures()})
+	server := serving.NewServer(product, slog.New(slog.DiscardHandler), serving.ServerOptions{Procedures: service.Procedures(), Routes: service.Routes()})
 	listen := func() net.Listener {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -114,7 +115,7 @@ func newSite(t testing.TB, source inference.Source, opener inference.Opener) *si
 	done := make(chan error, 1)
 	go func() { done <- server.Run(ctx, on) }()
 
-	s := &site{http: on.HTTP.Addr().String(), grpc: on.GRPC.Addr().String()}
+	s := &site{http: on.HTTP.Addr().String(), grpc: on.GRPC.Addr().String(), drain: cancel}
 	var err error
 	if s.native, err = grpc.NewClient(s.grpc, grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
 		t.Fatal(err)

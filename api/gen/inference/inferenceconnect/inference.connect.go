@@ -55,6 +55,12 @@ const (
 	// GRPCInferenceServiceModelInferProcedure is the fully-qualified name of the GRPCInferenceService's
 	// ModelInfer RPC.
 	GRPCInferenceServiceModelInferProcedure = "/inference.GRPCInferenceService/ModelInfer"
+	// GRPCInferenceServiceModelStreamInferProcedure is the fully-qualified name of the
+	// GRPCInferenceService's ModelStreamInfer RPC.
+	GRPCInferenceServiceModelStreamInferProcedure = "/inference.GRPCInferenceService/ModelStreamInfer"
+	// GRPCInferenceServiceModelConfigProcedure is the fully-qualified name of the
+	// GRPCInferenceService's ModelConfig RPC.
+	GRPCInferenceServiceModelConfigProcedure = "/inference.GRPCInferenceService/ModelConfig"
 	// GRPCInferenceServiceModelStatisticsProcedure is the fully-qualified name of the
 	// GRPCInferenceService's ModelStatistics RPC.
 	GRPCInferenceServiceModelStatisticsProcedure = "/inference.GRPCInferenceService/ModelStatistics"
@@ -77,6 +83,10 @@ type GRPCInferenceServiceClient interface {
 	ModelMetadata(context.Context, *inference.ModelMetadataRequest) (*inference.ModelMetadataResponse, error)
 	// ModelInfer runs a model.
 	ModelInfer(context.Context, *inference.ModelInferRequest) (*inference.ModelInferResponse, error)
+	// ModelStreamInfer runs models for one request after another, and answers each in its turn.
+	ModelStreamInfer(context.Context) (*connect.BidiStreamForClientSimple[inference.ModelInferRequest, inference.ModelStreamInferResponse], error)
+	// ModelConfig says how a model is served.
+	ModelConfig(context.Context, *inference.ModelConfigRequest) (*inference.ModelConfigResponse, error)
 	// ModelStatistics says what models have done since they were loaded.
 	ModelStatistics(context.Context, *inference.ModelStatisticsRequest) (*inference.ModelStatisticsResponse, error)
 	// RepositoryIndex lists all models and the state of their versions.
@@ -130,6 +140,18 @@ func NewGRPCInferenceServiceClient(httpClient connect.HTTPClient, baseURL string
 			connect.WithSchema(gRPCInferenceServiceMethods.ByName("ModelInfer")),
 			connect.WithClientOptions(opts...),
 		),
+		modelStreamInfer: connect.NewClient[inference.ModelInferRequest, inference.ModelStreamInferResponse](
+			httpClient,
+			baseURL+GRPCInferenceServiceModelStreamInferProcedure,
+			connect.WithSchema(gRPCInferenceServiceMethods.ByName("ModelStreamInfer")),
+			connect.WithClientOptions(opts...),
+		),
+		modelConfig: connect.NewClient[inference.ModelConfigRequest, inference.ModelConfigResponse](
+			httpClient,
+			baseURL+GRPCInferenceServiceModelConfigProcedure,
+			connect.WithSchema(gRPCInferenceServiceMethods.ByName("ModelConfig")),
+			connect.WithClientOptions(opts...),
+		),
 		modelStatistics: connect.NewClient[inference.ModelStatisticsRequest, inference.ModelStatisticsResponse](
 			httpClient,
 			baseURL+GRPCInferenceServiceModelStatisticsProcedure,
@@ -147,14 +169,16 @@ func NewGRPCInferenceServiceClient(httpClient connect.HTTPClient, baseURL string
 
 // gRPCInferenceServiceClient implements GRPCInferenceServiceClient.
 type gRPCInferenceServiceClient struct {
-	serverLive      *connect.Client[inference.ServerLiveRequest, inference.ServerLiveResponse]
-	serverReady     *connect.Client[inference.ServerReadyRequest, inference.ServerReadyResponse]
-	modelReady      *connect.Client[inference.ModelReadyRequest, inference.ModelReadyResponse]
-	serverMetadata  *connect.Client[inference.ServerMetadataRequest, inference.ServerMetadataResponse]
-	modelMetadata   *connect.Client[inference.ModelMetadataRequest, inference.ModelMetadataResponse]
-	modelInfer      *connect.Client[inference.ModelInferRequest, inference.ModelInferResponse]
-	modelStatistics *connect.Client[inference.ModelStatisticsRequest, inference.ModelStatisticsResponse]
-	repositoryIndex *connect.Client[inference.RepositoryIndexRequest, inference.RepositoryIndexResponse]
+	serverLive       *connect.Client[inference.ServerLiveRequest, inference.ServerLiveResponse]
+	serverReady      *connect.Client[inference.ServerReadyRequest, inference.ServerReadyResponse]
+	modelReady       *connect.Client[inference.ModelReadyRequest, inference.ModelReadyResponse]
+	serverMetadata   *connect.Client[inference.ServerMetadataRequest, inference.ServerMetadataResponse]
+	modelMetadata    *connect.Client[inference.ModelMetadataRequest, inference.ModelMetadataResponse]
+	modelInfer       *connect.Client[inference.ModelInferRequest, inference.ModelInferResponse]
+	modelStreamInfer *connect.Client[inference.ModelInferRequest, inference.ModelStreamInferResponse]
+	modelConfig      *connect.Client[inference.ModelConfigRequest, inference.ModelConfigResponse]
+	modelStatistics  *connect.Client[inference.ModelStatisticsRequest, inference.ModelStatisticsResponse]
+	repositoryIndex  *connect.Client[inference.RepositoryIndexRequest, inference.RepositoryIndexResponse]
 }
 
 // ServerLive calls inference.GRPCInferenceService.ServerLive.
@@ -211,6 +235,20 @@ func (c *gRPCInferenceServiceClient) ModelInfer(ctx context.Context, req *infere
 	return nil, err
 }
 
+// ModelStreamInfer calls inference.GRPCInferenceService.ModelStreamInfer.
+func (c *gRPCInferenceServiceClient) ModelStreamInfer(ctx context.Context) (*connect.BidiStreamForClientSimple[inference.ModelInferRequest, inference.ModelStreamInferResponse], error) {
+	return c.modelStreamInfer.CallBidiStreamSimple(ctx)
+}
+
+// ModelConfig calls inference.GRPCInferenceService.ModelConfig.
+func (c *gRPCInferenceServiceClient) ModelConfig(ctx context.Context, req *inference.ModelConfigRequest) (*inference.ModelConfigResponse, error) {
+	response, err := c.modelConfig.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // ModelStatistics calls inference.GRPCInferenceService.ModelStatistics.
 func (c *gRPCInferenceServiceClient) ModelStatistics(ctx context.Context, req *inference.ModelStatisticsRequest) (*inference.ModelStatisticsResponse, error) {
 	response, err := c.modelStatistics.CallUnary(ctx, connect.NewRequest(req))
@@ -243,6 +281,10 @@ type GRPCInferenceServiceHandler interface {
 	ModelMetadata(context.Context, *inference.ModelMetadataRequest) (*inference.ModelMetadataResponse, error)
 	// ModelInfer runs a model.
 	ModelInfer(context.Context, *inference.ModelInferRequest) (*inference.ModelInferResponse, error)
+	// ModelStreamInfer runs models for one request after another, and answers each in its turn.
+	ModelStreamInfer(context.Context, *connect.BidiStream[inference.ModelInferRequest, inference.ModelStreamInferResponse]) error
+	// ModelConfig says how a model is served.
+	ModelConfig(context.Context, *inference.ModelConfigRequest) (*inference.ModelConfigResponse, error)
 	// ModelStatistics says what models have done since they were loaded.
 	ModelStatistics(context.Context, *inference.ModelStatisticsRequest) (*inference.ModelStatisticsResponse, error)
 	// RepositoryIndex lists all models and the state of their versions.
@@ -292,6 +334,18 @@ func NewGRPCInferenceServiceHandler(svc GRPCInferenceServiceHandler, opts ...con
 		connect.WithSchema(gRPCInferenceServiceMethods.ByName("ModelInfer")),
 		connect.WithHandlerOptions(opts...),
 	)
+	gRPCInferenceServiceModelStreamInferHandler := connect.NewBidiStreamHandler(
+		GRPCInferenceServiceModelStreamInferProcedure,
+		svc.ModelStreamInfer,
+		connect.WithSchema(gRPCInferenceServiceMethods.ByName("ModelStreamInfer")),
+		connect.WithHandlerOptions(opts...),
+	)
+	gRPCInferenceServiceModelConfigHandler := connect.NewUnaryHandlerSimple(
+		GRPCInferenceServiceModelConfigProcedure,
+		svc.ModelConfig,
+		connect.WithSchema(gRPCInferenceServiceMethods.ByName("ModelConfig")),
+		connect.WithHandlerOptions(opts...),
+	)
 	gRPCInferenceServiceModelStatisticsHandler := connect.NewUnaryHandlerSimple(
 		GRPCInferenceServiceModelStatisticsProcedure,
 		svc.ModelStatistics,
@@ -318,6 +372,10 @@ func NewGRPCInferenceServiceHandler(svc GRPCInferenceServiceHandler, opts ...con
 			gRPCInferenceServiceModelMetadataHandler.ServeHTTP(w, r)
 		case GRPCInferenceServiceModelInferProcedure:
 			gRPCInferenceServiceModelInferHandler.ServeHTTP(w, r)
+		case GRPCInferenceServiceModelStreamInferProcedure:
+			gRPCInferenceServiceModelStreamInferHandler.ServeHTTP(w, r)
+		case GRPCInferenceServiceModelConfigProcedure:
+			gRPCInferenceServiceModelConfigHandler.ServeHTTP(w, r)
 		case GRPCInferenceServiceModelStatisticsProcedure:
 			gRPCInferenceServiceModelStatisticsHandler.ServeHTTP(w, r)
 		case GRPCInferenceServiceRepositoryIndexProcedure:
@@ -353,6 +411,14 @@ func (UnimplementedGRPCInferenceServiceHandler) ModelMetadata(context.Context, *
 
 func (UnimplementedGRPCInferenceServiceHandler) ModelInfer(context.Context, *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("inference.GRPCInferenceService.ModelInfer is not implemented"))
+}
+
+func (UnimplementedGRPCInferenceServiceHandler) ModelStreamInfer(context.Context, *connect.BidiStream[inference.ModelInferRequest, inference.ModelStreamInferResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("inference.GRPCInferenceService.ModelStreamInfer is not implemented"))
+}
+
+func (UnimplementedGRPCInferenceServiceHandler) ModelConfig(context.Context, *inference.ModelConfigRequest) (*inference.ModelConfigResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("inference.GRPCInferenceService.ModelConfig is not implemented"))
 }
 
 func (UnimplementedGRPCInferenceServiceHandler) ModelStatistics(context.Context, *inference.ModelStatisticsRequest) (*inference.ModelStatisticsResponse, error) {
