@@ -46,13 +46,13 @@ const (
 )
 
 // PackVector appends the packed vector to b. Only Values, AsOf and Unlinked are kept.
-func PackVector(b []byte, v *Vector) []byte {
+func (r *Recipe) PackVector(b []byte, v *Vector) []byte {
 	var flags byte
 	if v.Unlinked {
 		flags = flagUnlinked
 	}
 	start := len(b)
-	b = packHeader(b, kindVector, flags, v.AsOf)
+	b = r.packHeader(b, kindVector, flags, v.AsOf)
 	for _, value := range v.Values {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(value))
 	}
@@ -61,32 +61,32 @@ func PackVector(b []byte, v *Vector) []byte {
 
 // UnpackVector reads a packed vector into v, reusing the capacity of its Values. On an error,
 // ErrForeignSchema or ErrCorrupt, v has no Values.
-func UnpackVector(packed string, v *Vector) error {
+func (r *Recipe) UnpackVector(packed string, v *Vector) error {
 	values := v.Values[:0]
 	*v = Vector{Values: values}
-	r, err := unpack(packed, kindVector)
+	u, err := r.unpack(packed, kindVector)
 	if err != nil {
 		return err
 	}
-	if got, want := len(r.bytes)-r.at, 4*len(schema.Features); got != want {
+	if got, want := len(u.bytes)-u.at, 4*len(r.Schema.Features); got != want {
 		return fmt.Errorf("%w: expected %d bytes of values, got %d", ErrCorrupt, want, got)
 	}
-	for at := r.at; at < len(r.bytes); at += 4 {
-		bits := binary.LittleEndian.Uint32(r.bytes[at:])
+	for at := u.at; at < len(u.bytes); at += 4 {
+		bits := binary.LittleEndian.Uint32(u.bytes[at:])
 		if bits&0x7f800000 == 0x7f800000 {
 			return fmt.Errorf("%w: value %d is not finite", ErrCorrupt, len(values))
 		}
 		values = append(values, math.Float32frombits(bits))
 	}
-	v.Values, v.AsOf, v.Unlinked = values, r.asOf, r.flags&flagUnlinked != 0
+	v.Values, v.AsOf, v.Unlinked = values, u.asOf, u.flags&flagUnlinked != 0
 	return nil
 }
 
 // PackTeamState appends the packed state to b. All is kept but the team's aliases, which are no
 // part of its strength.
-func PackTeamState(b []byte, t *TeamState) []byte {
+func (r *Recipe) PackTeamState(b []byte, t *TeamState) []byte {
 	start := len(b)
-	b = packHeader(b, kindTeam, 0, t.AsOf)
+	b = r.packHeader(b, kindTeam, 0, t.AsOf)
 	for _, text := range []string{t.Team.ID, t.Team.Name, t.Team.Country, t.Team.Competition} {
 		b = packText(b, text)
 	}
@@ -101,36 +101,36 @@ func PackTeamState(b []byte, t *TeamState) []byte {
 		if s.Newcomer {
 			b[len(b)-1] = 1
 		}
-		b = packNumbers(b, s.Ratings[:])
+		b = packNumbers(b, s.Ratings[:r.ratings])
 	}
 	return packChecksum(b, start)
 }
 
 // UnpackTeamState reads a packed state into t, reusing the capacity of its Spells. The texts of t
 // are parts of packed. On an error, ErrForeignSchema or ErrCorrupt, t is undefined.
-func UnpackTeamState(packed string, t *TeamState) error {
-	r, err := unpack(packed, kindTeam)
+func (r *Recipe) UnpackTeamState(packed string, t *TeamState) error {
+	u, err := r.unpack(packed, kindTeam)
 	if err != nil {
 		return err
 	}
-	*t = TeamState{AsOf: r.asOf, Spells: t.Spells[:0]}
+	*t = TeamState{AsOf: u.asOf, Spells: t.Spells[:0]}
 	for _, text := range []*string{&t.Team.ID, &t.Team.Name, &t.Team.Country, &t.Team.Competition} {
-		*text = r.text()
+		*text = u.text()
 	}
-	for n := r.uvarint(); n > 0 && !r.short; n-- {
+	for n := u.uvarint(); n > 0 && !u.short; n-- {
 		t.Spells = append(t.Spells, Spell{})
 		s := &t.Spells[len(t.Spells)-1]
-		s.Competition, s.Season = r.text(), r.text()
-		s.Tier = int(r.uvarint())
-		s.AsOf = Date(r.uint32())
-		s.Newcomer = r.byte() != 0
-		r.numbers(s.Ratings[:])
+		s.Competition, s.Season = u.text(), u.text()
+		s.Tier = int(u.uvarint())
+		s.AsOf = Date(u.uint32())
+		s.Newcomer = u.byte() != 0
+		u.numbers(s.Ratings[:r.ratings])
 	}
-	return r.end()
+	return u.end()
 }
 
 // PackLeagueState appends the packed state to b. All is kept but the table, which no vector reads.
-func PackLeagueState(b []byte, l *LeagueState) []byte {
+func (r *Recipe) PackLeagueState(b []byte, l *LeagueState) []byte {
 	var flags byte
 	if l.Entrants != nil {
 		flags |= flagEntrants
@@ -139,7 +139,7 @@ func PackLeagueState(b []byte, l *LeagueState) []byte {
 		flags |= flagNextEntrants
 	}
 	start := len(b)
-	b = packHeader(b, kindLeague, flags, l.AsOf)
+	b = r.packHeader(b, kindLeague, flags, l.AsOf)
 	for _, text := range []string{l.Competition.Code, l.Competition.Name, l.Competition.Country, l.Competition.Season, l.Previous} {
 		b = packText(b, text)
 	}
@@ -147,10 +147,13 @@ func PackLeagueState(b []byte, l *LeagueState) []byte {
 	for i := range l.Means {
 		b = packNumbers(b, l.Means[i][:])
 	}
+	if r.market {
+		b = packNumbers(b, []float64{l.Market.Home, l.Market.Goals})
+	}
 	for _, e := range []*Entrants{l.Entrants, l.NextEntrants} {
 		if e != nil {
-			b = packNumbers(b, e.FromBelow[:])
-			b = packNumbers(b, e.FromAbove[:])
+			b = packNumbers(b, e.FromBelow[:r.ratings])
+			b = packNumbers(b, e.FromAbove[:r.ratings])
 		}
 	}
 	return packChecksum(b, start)
@@ -158,21 +161,26 @@ func PackLeagueState(b []byte, l *LeagueState) []byte {
 
 // UnpackLeagueState reads a packed state into l, reusing its Entrants. The texts of l are parts of
 // packed. On an error, ErrForeignSchema or ErrCorrupt, l is undefined.
-func UnpackLeagueState(packed string, l *LeagueState) error {
-	r, err := unpack(packed, kindLeague)
+func (r *Recipe) UnpackLeagueState(packed string, l *LeagueState) error {
+	u, err := r.unpack(packed, kindLeague)
 	if err != nil {
 		return err
 	}
 	entrants, next := l.Entrants, l.NextEntrants
-	*l = LeagueState{AsOf: r.asOf}
+	*l = LeagueState{AsOf: u.asOf}
 	for _, text := range []*string{&l.Competition.Code, &l.Competition.Name, &l.Competition.Country, &l.Competition.Season, &l.Previous} {
-		*text = r.text()
+		*text = u.text()
 	}
-	l.Competition.Tier = int(r.uvarint())
+	l.Competition.Tier = int(u.uvarint())
 	for i := range l.Means {
-		r.numbers(l.Means[i][:])
+		u.numbers(l.Means[i][:])
 	}
-	l.Entrants = r.entrants(flagEntrants, entrants)
-	l.NextEntrants = r.entrants(flagNextEntrants, next)
-	return r.end()
+	if r.market {
+		var market [2]float64
+		u.numbers(market[:])
+		l.Market = leagueMarket{market[0], market[1]}
+	}
+	l.Entrants = u.entrants(flagEntrants, entrants, r.ratings)
+	l.NextEntrants = u.entrants(flagNextEntrants, next, r.ratings)
+	return u.end()
 }

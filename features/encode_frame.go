@@ -2,7 +2,6 @@ package features
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"hash/crc32"
 	"math"
@@ -17,17 +16,8 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// schemaPrefix marks packed values of this program's schema.
-var schemaPrefix = func() string {
-	prefix, err := hex.DecodeString(schema.Hash[:16])
-	if err != nil {
-		panic(fmt.Sprintf("features: schema hash %q: %v", schema.Hash, err)) // made by hex.EncodeToString
-	}
-	return string(prefix)
-}()
-
-func packHeader(b []byte, kind, flags byte, asOf Date) []byte {
-	b = append(b, schemaPrefix...)
+func (r *Recipe) packHeader(b []byte, kind, flags byte, asOf Date) []byte {
+	b = append(b, r.prefix...)
 	b = append(b, kind, flags)
 	return binary.LittleEndian.AppendUint32(b, uint32(asOf))
 }
@@ -61,7 +51,7 @@ type unpacker struct {
 }
 
 // unpack checks a value's frame and reads its header.
-func unpack(packed string, kind byte) (unpacker, error) {
+func (r *Recipe) unpack(packed string, kind byte) (unpacker, error) {
 	if len(packed) < headerSize+checksumSize || len(packed) > MaxPacked {
 		return unpacker{}, fmt.Errorf("%w: expected %d to %d bytes, got %d", ErrCorrupt, headerSize+checksumSize, MaxPacked, len(packed))
 	}
@@ -71,8 +61,8 @@ func unpack(packed string, kind byte) (unpacker, error) {
 	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(bytes[len(body):]) {
 		return unpacker{}, fmt.Errorf("%w: checksum", ErrCorrupt)
 	}
-	if !strings.HasPrefix(packed, schemaPrefix) {
-		return unpacker{}, fmt.Errorf("%w: expected %x, got %x", ErrForeignSchema, schemaPrefix, packed[:len(schemaPrefix)])
+	if !strings.HasPrefix(packed, r.prefix) {
+		return unpacker{}, fmt.Errorf("%w: expected %x, got %x", ErrForeignSchema, r.prefix, packed[:len(r.prefix)])
 	}
 	if packed[8] != kind {
 		return unpacker{}, fmt.Errorf("%w: expected kind %q, got %q", ErrCorrupt, kind, packed[8])
@@ -84,84 +74,85 @@ func unpack(packed string, kind byte) (unpacker, error) {
 }
 
 // take returns the place of the next n bytes, or false past the end.
-func (r *unpacker) take(n int) (int, bool) {
-	if r.short = r.short || n > len(r.bytes)-r.at; r.short {
+func (u *unpacker) take(n int) (int, bool) {
+	if u.short = u.short || n > len(u.bytes)-u.at; u.short {
 		return 0, false
 	}
-	at := r.at
-	r.at += n
+	at := u.at
+	u.at += n
 	return at, true
 }
 
-func (r *unpacker) byte() byte {
-	if at, ok := r.take(1); ok {
-		return r.bytes[at]
+func (u *unpacker) byte() byte {
+	if at, ok := u.take(1); ok {
+		return u.bytes[at]
 	}
 	return 0
 }
 
-func (r *unpacker) uint32() uint32 {
-	if at, ok := r.take(4); ok {
-		return binary.LittleEndian.Uint32(r.bytes[at:])
+func (u *unpacker) uint32() uint32 {
+	if at, ok := u.take(4); ok {
+		return binary.LittleEndian.Uint32(u.bytes[at:])
 	}
 	return 0
 }
 
 // uvarint reads a number no larger than MaxPacked: a count, a length or a tier.
-func (r *unpacker) uvarint() uint64 {
-	if r.short {
+func (u *unpacker) uvarint() uint64 {
+	if u.short {
 		return 0
 	}
-	number, n := binary.Uvarint(r.bytes[r.at:])
+	number, n := binary.Uvarint(u.bytes[u.at:])
 	if n <= 0 || number > MaxPacked {
-		r.short = true
+		u.short = true
 		return 0
 	}
-	r.at += n
+	u.at += n
 	return number
 }
 
-func (r *unpacker) text() string {
-	n := int(r.uvarint())
-	if at, ok := r.take(n); ok {
-		return r.packed[at : at+n]
+func (u *unpacker) text() string {
+	n := int(u.uvarint())
+	if at, ok := u.take(n); ok {
+		return u.packed[at : at+n]
 	}
 	return ""
 }
 
-func (r *unpacker) numbers(into []float64) {
-	at, ok := r.take(8 * len(into))
+func (u *unpacker) numbers(into []float64) {
+	at, ok := u.take(8 * len(into))
 	if !ok {
 		return
 	}
 	for i := range into {
-		bits := binary.LittleEndian.Uint64(r.bytes[at+8*i:])
-		r.wild = r.wild || bits&0x7ff0000000000000 == 0x7ff0000000000000
+		bits := binary.LittleEndian.Uint64(u.bytes[at+8*i:])
+		u.wild = u.wild || bits&0x7ff0000000000000 == 0x7ff0000000000000
 		into[i] = math.Float64frombits(bits)
 	}
 }
 
 // entrants reads a league's entrants, into those given if there are any, where the flag says so.
-func (r *unpacker) entrants(flag byte, into *Entrants) *Entrants {
-	if r.flags&flag == 0 {
+func (u *unpacker) entrants(flag byte, into *Entrants, ratings int) *Entrants {
+	if u.flags&flag == 0 {
 		return nil
 	}
 	if into == nil {
 		into = new(Entrants)
 	}
-	r.numbers(into.FromBelow[:])
-	r.numbers(into.FromAbove[:])
+	*into = Entrants{}
+	u.numbers(into.FromBelow[:ratings])
+	u.numbers(into.FromAbove[:ratings])
 	return into
 }
 
 // end says whether the body was read to its end, no less and no more.
-func (r *unpacker) end() error {
+func (u *unpacker) end() error {
 	switch {
-	case r.short:
+	case u.short:
 		return fmt.Errorf("%w: it ends too early", ErrCorrupt)
-	case r.at != len(r.bytes):
-		return fmt.Errorf("%w: %d bytes too many", ErrCorrupt, len(r.bytes)-r.at)
-	case r.wild:
+	case u.at != len(u.bytes):
+		return fmt.Errorf("%w: %d bytes too many", ErrCorrupt, len(u.bytes)-u.at)
+	case u.wild:
 		return fmt.Errorf("%w: a number is not finite", ErrCorrupt)
 	}
 	return nil

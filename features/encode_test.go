@@ -11,21 +11,23 @@ import (
 )
 
 // learned is what three seasons of history leave behind.
-func learned(t testing.TB) *Replay {
+func learned(t testing.TB, recipe *Recipe) *Replay {
 	t.Helper()
-	r := NewReplay()
+	r := NewReplay(recipe)
 	if err := r.Advance(history(), nil); err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-func TestPackedStatesSurvive(t *testing.T) {
-	r := learned(t)
+func TestPackedStatesSurvive(t *testing.T) { eachRecipe(t, packedStatesSurvive) }
+
+func packedStatesSurvive(t *testing.T, recipe *Recipe) {
+	r := learned(t, recipe)
 	var team TeamState // used again and again, as a store does
 	for _, want := range r.teams {
 		want.Team.Aliases = nil
-		if err := UnpackTeamState(string(PackTeamState(nil, want)), &team); err != nil {
+		if err := recipe.UnpackTeamState(string(recipe.PackTeamState(nil, want)), &team); err != nil {
 			t.Fatal(err)
 		}
 		if !reflect.DeepEqual(&team, want) {
@@ -35,7 +37,7 @@ func TestPackedStatesSurvive(t *testing.T) {
 	var league LeagueState
 	young := newLeagueState(premier, "2009-10") // without entrants
 	for _, state := range append(slices.Collect(maps.Values(r.leagues)), young) {
-		if err := UnpackLeagueState(string(PackLeagueState(nil, state)), &league); err != nil {
+		if err := recipe.UnpackLeagueState(string(recipe.PackLeagueState(nil, state)), &league); err != nil {
 			t.Fatal(err)
 		}
 		want := *state
@@ -48,28 +50,30 @@ func TestPackedStatesSurvive(t *testing.T) {
 
 // A vector compared from unpacked states has the bits of one compared from the originals, and keeps
 // them when it is packed itself.
-func TestPackedVectorsSurvive(t *testing.T) {
-	r := learned(t)
+func TestPackedVectorsSurvive(t *testing.T) { eachRecipe(t, packedVectorsSurvive) }
+
+func packedVectorsSurvive(t *testing.T, recipe *Recipe) {
+	r := learned(t, recipe)
 	for _, f := range []struct{ league, home, away string }{{"E0", "eng-a", "eng-b"}, {"E1", "eng-n", "eng-h"}, {"D1", "ger-a", "eng-c"}} {
-		want := Compare(r.League(f.league), r.Team(f.home), r.Team(f.away), "2013-14", 20000, nil)
+		want := recipe.Compare(r.League(f.league), r.Team(f.home), r.Team(f.away), "2013-14", 20000, nil)
 		var league LeagueState
 		var home, visitor TeamState
 		if err := errors.Join(
-			UnpackLeagueState(string(PackLeagueState(nil, r.League(f.league))), &league),
-			UnpackTeamState(string(PackTeamState(nil, r.Team(f.home))), &home),
-			UnpackTeamState(string(PackTeamState(nil, r.Team(f.away))), &visitor),
+			recipe.UnpackLeagueState(string(recipe.PackLeagueState(nil, r.League(f.league))), &league),
+			recipe.UnpackTeamState(string(recipe.PackTeamState(nil, r.Team(f.home))), &home),
+			recipe.UnpackTeamState(string(recipe.PackTeamState(nil, r.Team(f.away))), &visitor),
 		); err != nil {
 			t.Fatal(err)
 		}
-		got := Compare(&league, &home, &visitor, "2013-14", 20000, nil)
+		got := recipe.Compare(&league, &home, &visitor, "2013-14", 20000, nil)
 		sameVector(t, got, want)
 		if want.Unlinked != (f.league == "D1") {
 			t.Fatalf("%v: unlinked %v", f, want.Unlinked)
 		}
 		behind := []byte("behind something else ")
-		packed := PackVector(behind, &want)[len(behind):]
+		packed := recipe.PackVector(behind, &want)[len(behind):]
 		unpacked := Vector{Values: make([]float32, 3, 100), Degraded: "gone", Err: ErrNotKept}
-		if err := UnpackVector(string(packed), &unpacked); err != nil {
+		if err := recipe.UnpackVector(string(packed), &unpacked); err != nil {
 			t.Fatal(err)
 		}
 		sameVector(t, unpacked, want)
@@ -92,15 +96,15 @@ func packedKinds(t testing.TB) map[string]struct {
 	packed []byte
 	unpack func(string) error
 } {
-	r := learned(t)
-	v := Compare(r.League("E0"), r.Team("eng-a"), r.Team("eng-b"), "2013-14", 20000, nil)
+	r := learned(t, matchRecipe)
+	v := matchRecipe.Compare(r.League("E0"), r.Team("eng-a"), r.Team("eng-b"), "2013-14", 20000, nil)
 	return map[string]struct {
 		packed []byte
 		unpack func(string) error
 	}{
-		"vector": {PackVector(nil, &v), func(s string) error { return UnpackVector(s, new(Vector)) }},
-		"team":   {PackTeamState(nil, r.Team("eng-a")), func(s string) error { return UnpackTeamState(s, new(TeamState)) }},
-		"league": {PackLeagueState(nil, r.League("E0")), func(s string) error { return UnpackLeagueState(s, new(LeagueState)) }},
+		"vector": {matchRecipe.PackVector(nil, &v), func(s string) error { return matchRecipe.UnpackVector(s, new(Vector)) }},
+		"team":   {matchRecipe.PackTeamState(nil, r.Team("eng-a")), func(s string) error { return matchRecipe.UnpackTeamState(s, new(TeamState)) }},
+		"league": {matchRecipe.PackLeagueState(nil, r.League("E0")), func(s string) error { return matchRecipe.UnpackLeagueState(s, new(LeagueState)) }},
 	}
 }
 
@@ -125,6 +129,7 @@ func TestUnpackRefuses(t *testing.T) {
 		for n := headerSize; n < len(body); n++ { // cut short by somebody who knows of checksums
 			refused("a shorter body", packChecksum(slices.Clone(body[:n]), 0), ErrCorrupt)
 		}
+		refused("a value of the other recipe", packChecksum(append([]byte(pastOddsRecipe.prefix), body[8:]...), 0), ErrForeignSchema)
 		foreign := slices.Clone(body)
 		foreign[0]++
 		refused("another schema", packChecksum(foreign, 0), ErrForeignSchema)
@@ -137,17 +142,17 @@ func TestUnpackRefuses(t *testing.T) {
 }
 
 func TestUnpackRefusesNumbersThatAreNone(t *testing.T) {
-	r := learned(t)
+	r := learned(t, matchRecipe)
 	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
-		v := Compare(r.League("E0"), r.Team("eng-a"), r.Team("eng-b"), "2013-14", 20000, nil)
+		v := matchRecipe.Compare(r.League("E0"), r.Team("eng-a"), r.Team("eng-b"), "2013-14", 20000, nil)
 		v.Values[7] = float32(bad)
-		if err := UnpackVector(string(PackVector(nil, &v)), &v); !errors.Is(err, ErrCorrupt) || len(v.Values) != 0 {
+		if err := matchRecipe.UnpackVector(string(matchRecipe.PackVector(nil, &v)), &v); !errors.Is(err, ErrCorrupt) || len(v.Values) != 0 {
 			t.Errorf("vector with %v: %v", bad, err)
 		}
 		team := *r.Team("eng-a")
 		team.Spells = slices.Clone(team.Spells)
 		team.Spells[0].Ratings[elo] = bad
-		if err := UnpackTeamState(string(PackTeamState(nil, &team)), new(TeamState)); !errors.Is(err, ErrCorrupt) {
+		if err := matchRecipe.UnpackTeamState(string(matchRecipe.PackTeamState(nil, &team)), new(TeamState)); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("team with %v: %v", bad, err)
 		}
 	}
@@ -160,17 +165,17 @@ func FuzzUnpack(f *testing.F) {
 	}
 	f.Add([]byte{kindTeam, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 3})
 	f.Fuzz(func(t *testing.T, body []byte) {
-		packed := string(packChecksum(append([]byte(schemaPrefix), body...), 0))
+		packed := string(packChecksum(append([]byte(matchRecipe.prefix), body...), 0))
 		var team TeamState
-		if UnpackTeamState(packed, &team) == nil && len(team.Spells) > len(packed)/(8*numRatings) {
+		if matchRecipe.UnpackTeamState(packed, &team) == nil && len(team.Spells) > len(packed)/(8*matchRatings) {
 			t.Errorf("%d spells out of %d bytes", len(team.Spells), len(packed))
 		}
 		var v Vector
-		if UnpackVector(packed, &v) == nil && len(v.Values) != len(schema.Features) {
+		if matchRecipe.UnpackVector(packed, &v) == nil && len(v.Values) != len(matchRecipe.Schema.Features) {
 			t.Errorf("%d values", len(v.Values))
 		}
 		var league LeagueState
-		if UnpackLeagueState(packed, &league) == nil && league.AsOf != Date(binary.LittleEndian.Uint32(body[2:])) {
+		if matchRecipe.UnpackLeagueState(packed, &league) == nil && league.AsOf != Date(binary.LittleEndian.Uint32(body[2:])) {
 			t.Errorf("as of %v", league.AsOf)
 		}
 	})
@@ -178,27 +183,27 @@ func FuzzUnpack(f *testing.F) {
 
 // BenchmarkUnpack is what one prediction reads where its match is stored, and where it is not.
 func BenchmarkUnpack(b *testing.B) {
-	r := learned(b)
+	r := learned(b, matchRecipe)
 	league, home, visitor := r.League("E0"), r.Team("eng-a"), r.Team("eng-b")
-	v := Compare(league, home, visitor, "2013-14", 20000, nil)
-	packed := string(PackVector(nil, &v))
+	v := matchRecipe.Compare(league, home, visitor, "2013-14", 20000, nil)
+	packed := string(matchRecipe.PackVector(nil, &v))
 	b.Run("vector", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if err := UnpackVector(packed, &v); err != nil {
+			if err := matchRecipe.UnpackVector(packed, &v); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
-	packedLeague := string(PackLeagueState(nil, league))
-	packedHome, packedVisitor := string(PackTeamState(nil, home)), string(PackTeamState(nil, visitor))
+	packedLeague := string(matchRecipe.PackLeagueState(nil, league))
+	packedHome, packedVisitor := string(matchRecipe.PackTeamState(nil, home)), string(matchRecipe.PackTeamState(nil, visitor))
 	var unpackedLeague LeagueState
 	var unpackedHome, unpackedVisitor TeamState
 	b.Run("states", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if err := errors.Join(UnpackLeagueState(packedLeague, &unpackedLeague),
-				UnpackTeamState(packedHome, &unpackedHome), UnpackTeamState(packedVisitor, &unpackedVisitor)); err != nil {
+			if err := errors.Join(matchRecipe.UnpackLeagueState(packedLeague, &unpackedLeague),
+				matchRecipe.UnpackTeamState(packedHome, &unpackedHome), matchRecipe.UnpackTeamState(packedVisitor, &unpackedVisitor)); err != nil {
 				b.Fatal(err)
 			}
 		}

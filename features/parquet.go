@@ -32,8 +32,9 @@ type ParquetWriter struct {
 	rows int
 }
 
-// NewParquetWriter writes to w until Close.
-func NewParquetWriter(w io.Writer) (*ParquetWriter, error) {
+// NewParquetWriter writes vectors of the recipe to w until Close.
+func NewParquetWriter(w io.Writer, recipe *Recipe) (*ParquetWriter, error) {
+	schema := recipe.Schema
 	description, err := json.Marshal(schema.Features)
 	if err != nil {
 		return nil, fmt.Errorf("describe feature schema: %w", err)

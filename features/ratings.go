@@ -47,8 +47,13 @@ const (
 	gapOnTarget
 	gapShots = gapOnTarget + 4
 	// Form: exponentially weighted means of what a side did and allowed: per venue, per count.
-	form       = gapShots + 4
-	numRatings = form + 2*2*numCounts
+	form         = gapShots + 4
+	matchRatings = form + 2*2*numCounts // what results and statistics tell
+	// What the odds of past matches tell, as log odds; 0 is an average side, or one without odds.
+	marketStrength     = matchRatings
+	marketStrengthFast = matchRatings + 1
+	marketGoals        = matchRatings + 2
+	numRatings         = matchRatings + 3
 )
 
 // formIndex locates a form mean: venue atHome or away; allowed tells the opponent's count.
@@ -60,15 +65,24 @@ func formIndex(venue, count int, allowed bool) int {
 	return i
 }
 
-// UnmarshalJSON reads exactly numRatings numbers: encoding/json alone would pad or cut an array.
+// MarshalJSON leaves out what past odds tell where there were none.
+func (r ratings) MarshalJSON() ([]byte, error) {
+	if [numRatings - matchRatings]float64(r[matchRatings:]) == [numRatings - matchRatings]float64{} {
+		return json.Marshal(r[:matchRatings])
+	}
+	return json.Marshal(r[:])
+}
+
+// UnmarshalJSON reads what MarshalJSON writes: encoding/json alone would pad or cut an array.
 func (r *ratings) UnmarshalJSON(text []byte) error {
 	var values []float64
 	if err := json.Unmarshal(text, &values); err != nil {
 		return err
 	}
-	if len(values) != numRatings {
-		return fmt.Errorf("ratings: expected %d numbers, got %d", numRatings, len(values))
+	if len(values) != matchRatings && len(values) != numRatings {
+		return fmt.Errorf("ratings: expected %d or %d numbers, got %d", matchRatings, numRatings, len(values))
 	}
+	*r = ratings{}
 	copy(r[:], values)
 	return nil
 }
@@ -77,7 +91,7 @@ func (r *ratings) UnmarshalJSON(text []byte) error {
 func neutral() ratings {
 	var r ratings
 	r[elo] = constants.EloStart
-	for i := gapOnTarget; i < numRatings; i++ {
+	for i := gapOnTarget; i < matchRatings; i++ {
 		r[i] = 1
 	}
 	return r
@@ -87,8 +101,11 @@ func neutral() ratings {
 // set a side apart.
 func (r ratings) carried() ratings {
 	n := neutral()
-	for i := range r {
+	for i := range matchRatings {
 		r[i] = n[i] + constants.Carry*(r[i]-n[i])
+	}
+	for i := matchRatings; i < numRatings; i++ {
+		r[i] *= marketConstants.Carry
 	}
 	return r
 }

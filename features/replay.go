@@ -19,21 +19,28 @@ type Played struct {
 	*Match
 	HomeTeam, AwayTeam *Team
 	League             *Competition
+	// Market is what bookmakers thought of it. It enters no vector of its own date, and later ones only
+	// where the recipe learns from odds.
+	Market Market
 }
 
 // Replay is the chronological pass over match history: it gives every match the vector that was
 // known before it, and only then learns from it. What it keeps answers for fixtures to come. A
 // Replay may be read by many goroutines (Vector, Teams, Leagues) as long as none calls Advance.
 type Replay struct {
+	recipe  *Recipe
 	asOf    Date
 	teams   map[string]*TeamState
 	leagues map[string]*LeagueState
 }
 
-// NewReplay returns a replay that has seen nothing.
-func NewReplay() *Replay {
-	return &Replay{asOf: math.MinInt32, teams: map[string]*TeamState{}, leagues: map[string]*LeagueState{}}
+// NewReplay returns a replay of the recipe that has seen nothing.
+func NewReplay(recipe *Recipe) *Replay {
+	return &Replay{recipe: recipe, asOf: math.MinInt32, teams: map[string]*TeamState{}, leagues: map[string]*LeagueState{}}
 }
+
+// Recipe is what the replay's vectors and states are of.
+func (r *Replay) Recipe() *Recipe { return r.recipe }
 
 // AsOf is the day of the last match learned from.
 func (r *Replay) AsOf() Date { return r.asOf }
@@ -57,7 +64,7 @@ func (r *Replay) Advance(matches []Played, visit func(*Played, *Vector) error) e
 	slices.SortFunc(ordered, func(a, b *Played) int {
 		return cmp.Or(cmp.Compare(a.Date, b.Date), cmp.Compare(a.ID, b.ID))
 	})
-	vector := Vector{Values: make([]float32, len(schema.Features))}
+	vector := Vector{Values: make([]float32, len(r.recipe.Schema.Features))}
 	for len(ordered) > 0 {
 		date := ordered[0].Date
 		n := 1
@@ -114,7 +121,7 @@ func (r *Replay) before(match *Played, vector *Vector) {
 	if league == nil {
 		league = newLeagueState(*match.League, match.Season)
 	}
-	*vector = Compare(league, home, visitor, match.Season, match.Date, vector.Values)
+	*vector = r.recipe.Compare(league, home, visitor, match.Season, match.Date, vector.Values)
 }
 
 // learn moves both sides' ratings, the table and the league's means by one match.
@@ -132,6 +139,9 @@ func (r *Replay) learn(match *Played) *LeagueState {
 
 	game := league.result(match.Match)
 	update(&home.Ratings, &visitor.Ratings, &game)
+	if r.recipe.market {
+		updateMarket(&home.Ratings, &visitor.Ratings, &league.Market, match.Market)
+	}
 	league.learn(&game)
 	league.row(*match.HomeTeam).record(int(match.HomeGoals), int(match.AwayGoals))
 	league.row(*match.AwayTeam).record(int(match.AwayGoals), int(match.HomeGoals))

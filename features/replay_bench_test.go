@@ -4,16 +4,16 @@ import "testing"
 
 // BenchmarkCompare is the feature work of one prediction.
 func BenchmarkCompare(b *testing.B) {
-	r := NewReplay()
+	r := NewReplay(matchRecipe)
 	if err := r.Advance(history(), nil); err != nil {
 		b.Fatal(err)
 	}
 	league, home, visitor := r.League("E0"), r.Team("eng-a"), r.Team("eng-b")
-	values := make([]float32, 0, len(schema.Features))
+	values := make([]float32, 0, len(matchRecipe.Schema.Features))
 	b.ReportAllocs()
 	for b.Loop() {
-		v := Compare(league, home, visitor, "2013-14", 20000, values)
-		if len(v.Values) != len(schema.Features) {
+		v := matchRecipe.Compare(league, home, visitor, "2013-14", 20000, values)
+		if len(v.Values) != len(matchRecipe.Schema.Features) {
 			b.Fatal(v)
 		}
 	}
@@ -24,7 +24,7 @@ func BenchmarkReplay(b *testing.B) {
 	matches := history()
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := NewReplay().Advance(matches, func(*Played, *Vector) error { return nil }); err != nil {
+		if err := NewReplay(matchRecipe).Advance(matches, func(*Played, *Vector) error { return nil }); err != nil {
 			b.Fatal(err)
 		}
 	}

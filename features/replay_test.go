@@ -37,7 +37,11 @@ func season(random *rand.Rand, league Competition, label string, start Date, clu
 				m.HomeStats = Stats{NoCount, NoCount, NoCount, NoCount, NoCount}
 				m.AwayStats = m.HomeStats
 			}
-			played = append(played, Played{Match: &m, HomeTeam: &home, AwayTeam: &visitor, League: &league})
+			odds := Market{Home: .2 + .5*random.Float64(), Away: .05 + .2*random.Float64(), Over: .3 + .4*random.Float64()}
+			if random.IntN(6) == 0 {
+				odds = Market{}
+			}
+			played = append(played, Played{Match: &m, HomeTeam: &home, AwayTeam: &visitor, League: &league, Market: odds})
 		}
 	}
 	return played
@@ -109,24 +113,34 @@ func same(a, b []float32) bool {
 	return slices.EqualFunc(a, b, func(x, y float32) bool { return math.Float32bits(x) == math.Float32bits(y) })
 }
 
-func TestReplayIsDeterministic(t *testing.T) {
+func eachRecipe(t *testing.T, test func(*testing.T, *Recipe)) {
+	for _, recipe := range Recipes() {
+		t.Run(recipe.Name, func(t *testing.T) { test(t, recipe) })
+	}
+}
+
+func TestReplayIsDeterministic(t *testing.T) { eachRecipe(t, replayIsDeterministic) }
+
+func replayIsDeterministic(t *testing.T, recipe *Recipe) {
 	matches := history()
-	want := vectors(t, NewReplay(), matches)
+	want := vectors(t, NewReplay(recipe), matches)
 	shuffled := clone(matches)
 	rand.New(rand.NewPCG(3, 4)).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
-	for id, got := range vectors(t, NewReplay(), shuffled) {
+	for id, got := range vectors(t, NewReplay(recipe), shuffled) {
 		if !same(got, want[id]) {
 			t.Fatalf("%s: %v, then %v", id, want[id], got)
 		}
 	}
 }
 
-func TestVectorsAreFiniteAndDiffer(t *testing.T) {
+func TestVectorsAreFiniteAndDiffer(t *testing.T) { eachRecipe(t, vectorsAreFiniteAndDiffer) }
+
+func vectorsAreFiniteAndDiffer(t *testing.T, recipe *Recipe) {
 	distinct := map[string]bool{}
-	for id, v := range vectors(t, NewReplay(), history()) {
+	for id, v := range vectors(t, NewReplay(recipe), history()) {
 		for i, x := range v {
 			if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-				t.Fatalf("%s: %s is %v", id, schema.Features[i].Name, x)
+				t.Fatalf("%s: %s is %v", id, recipe.Schema.Features[i].Name, x)
 			}
 		}
 		distinct[fmt.Sprint(v)] = true
@@ -136,10 +150,14 @@ func TestVectorsAreFiniteAndDiffer(t *testing.T) {
 	}
 }
 
-// Whatever happens on a date or later, no vector up to that date changes.
+// Whatever happens on a date or later, and whatever odds are given on it, no vector up to that date changes.
 func TestNothingAfterKickOffEntersAVector(t *testing.T) {
+	eachRecipe(t, nothingAfterKickOffEntersAVector)
+}
+
+func nothingAfterKickOffEntersAVector(t *testing.T, recipe *Recipe) {
 	matches := history()
-	want := vectors(t, NewReplay(), matches)
+	want := vectors(t, NewReplay(recipe), matches)
 	random := rand.New(rand.NewPCG(5, 6))
 	for range 25 {
 		date := matches[random.IntN(len(matches))].Date
@@ -149,10 +167,11 @@ func TestNothingAfterKickOffEntersAVector(t *testing.T) {
 			if m := &changed[i]; m.Date >= date {
 				m.HomeGoals, m.AwayGoals = int16(random.IntN(8)), int16(random.IntN(8))
 				m.HomeStats.ShotsOnTarget, m.AwayStats.Shots = int16(random.IntN(20)), int16(random.IntN(40))
+				m.Market = Market{Home: random.Float64(), Away: random.Float64(), Over: random.Float64()}
 				altered++
 			}
 		}
-		got := vectors(t, NewReplay(), changed)
+		got := vectors(t, NewReplay(recipe), changed)
 		later := 0
 		for _, m := range matches {
 			if m.Date <= date {
@@ -170,8 +189,12 @@ func TestNothingAfterKickOffEntersAVector(t *testing.T) {
 }
 
 func TestMatchesOfOneDateDoNotSeeEachOther(t *testing.T) {
+	eachRecipe(t, matchesOfOneDateDoNotSeeEachOther)
+}
+
+func matchesOfOneDateDoNotSeeEachOther(t *testing.T, recipe *Recipe) {
 	matches := history()
-	want := vectors(t, NewReplay(), matches)
+	want := vectors(t, NewReplay(recipe), matches)
 	probes := 0
 	for probe := 0; probe < len(matches); probe += 17 {
 		alone := slices.DeleteFunc(clone(matches), func(m Played) bool {
@@ -182,7 +205,7 @@ func TestMatchesOfOneDateDoNotSeeEachOther(t *testing.T) {
 		}
 		probes++
 		id := matches[probe].ID
-		if got := vectors(t, NewReplay(), alone)[id]; !same(got, want[id]) {
+		if got := vectors(t, NewReplay(recipe), alone)[id]; !same(got, want[id]) {
 			t.Fatalf("%s depends on other matches of its date", id)
 		}
 	}
@@ -192,8 +215,12 @@ func TestMatchesOfOneDateDoNotSeeEachOther(t *testing.T) {
 }
 
 func TestIncrementalUpdateEqualsFreshReplay(t *testing.T) {
+	eachRecipe(t, incrementalUpdateEqualsFreshReplay)
+}
+
+func incrementalUpdateEqualsFreshReplay(t *testing.T, recipe *Recipe) {
 	matches := history()
-	fresh := NewReplay()
+	fresh := NewReplay(recipe)
 	want := vectors(t, fresh, matches)
 	wantState, err := json.Marshal(fresh.Snapshot())
 	if err != nil {
@@ -202,7 +229,7 @@ func TestIncrementalUpdateEqualsFreshReplay(t *testing.T) {
 	for _, cut := range []Date{15001, 15050, 15364, 15500, 15790} {
 		before := slices.DeleteFunc(clone(matches), func(m Played) bool { return m.Date >= cut })
 		after := slices.DeleteFunc(clone(matches), func(m Played) bool { return m.Date < cut })
-		first := NewReplay()
+		first := NewReplay(recipe)
 		vectors(t, first, before)
 		text, err := json.Marshal(first.Snapshot())
 		if err != nil {
@@ -232,10 +259,14 @@ func TestIncrementalUpdateEqualsFreshReplay(t *testing.T) {
 }
 
 func TestALeagueDoesNotDependOnOtherCountries(t *testing.T) {
+	eachRecipe(t, aLeagueDoesNotDependOnOtherCountries)
+}
+
+func aLeagueDoesNotDependOnOtherCountries(t *testing.T, recipe *Recipe) {
 	matches := history()
-	want := vectors(t, NewReplay(), matches)
+	want := vectors(t, NewReplay(recipe), matches)
 	german := slices.DeleteFunc(clone(matches), func(m Played) bool { return m.Competition != "D1" })
-	for id, got := range vectors(t, NewReplay(), german) {
+	for id, got := range vectors(t, NewReplay(recipe), german) {
 		if !same(got, want[id]) {
 			t.Fatalf("%s depends on other leagues", id)
 		}
@@ -245,7 +276,7 @@ func TestALeagueDoesNotDependOnOtherCountries(t *testing.T) {
 func TestNewcomersInheritFromThoseTheyReplace(t *testing.T) {
 	matches := history()
 	firstSeason := slices.DeleteFunc(clone(matches), func(m Played) bool { return m.Season != "2010-11" })
-	r := NewReplay()
+	r := NewReplay(matchRecipe)
 	vectors(t, r, firstSeason)
 	league := r.League("E0")
 	promoted, stays := r.Team("eng-h"), r.Team("eng-a")
@@ -276,7 +307,7 @@ func TestAdvanceRefuses(t *testing.T) {
 	twice := append(clone(matches), matches[3])
 	itself := clone(matches)
 	itself[0].Away = itself[0].Home
-	old := NewReplay()
+	old := NewReplay(matchRecipe)
 	vectors(t, old, matches)
 	for _, c := range []struct {
 		name    string
@@ -284,9 +315,9 @@ func TestAdvanceRefuses(t *testing.T) {
 		matches []Played
 		want    error
 	}{
-		{"a match twice", NewReplay(), twice, ErrOutOfOrder},
+		{"a match twice", NewReplay(matchRecipe), twice, ErrOutOfOrder},
 		{"a date already learned from", old, matches[:1], ErrOutOfOrder},
-		{"a club against itself", NewReplay(), itself, ErrSameTeam},
+		{"a club against itself", NewReplay(matchRecipe), itself, ErrSameTeam},
 	} {
 		if err := c.replay.Advance(c.matches, nil); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, expected %v", c.name, err, c.want)
@@ -294,24 +325,27 @@ func TestAdvanceRefuses(t *testing.T) {
 	}
 }
 
-func TestAbsurdResultsStayFinite(t *testing.T) {
+func TestAbsurdResultsStayFinite(t *testing.T) { eachRecipe(t, absurdResultsStayFinite) }
+
+func absurdResultsStayFinite(t *testing.T, recipe *Recipe) {
 	matches := history()
 	for i := range matches {
 		m := &matches[i]
 		m.HomeGoals, m.AwayGoals = int16(i%2*99), 0
 		m.HomeStats = Stats{Shots: 0, ShotsOnTarget: int16(i % 3 * 50), Corners: 0}
+		m.Market = []Market{{Home: 1, Away: 1e-300, Over: 1}, {Home: 1 - 1e-16, Away: 1e-300, Over: 1e-300}, {Home: -1, Away: math.NaN(), Over: math.Inf(1)}}[i%3]
 	}
-	for id, v := range vectors(t, NewReplay(), matches) {
+	for id, v := range vectors(t, NewReplay(recipe), matches) {
 		for i, x := range v {
 			if math.IsNaN(float64(x)) || math.Abs(float64(x)) > 1e5 {
-				t.Fatalf("%s: %s is %v", id, schema.Features[i].Name, x)
+				t.Fatalf("%s: %s is %v", id, recipe.Schema.Features[i].Name, x)
 			}
 		}
 	}
 }
 
 func TestRestoreRefuses(t *testing.T) {
-	r := NewReplay()
+	r := NewReplay(matchRecipe)
 	vectors(t, r, history())
 	for name, spoil := range map[string]func(*Snapshot){
 		"another schema":       func(s *Snapshot) { s.SchemaHash = "0123" },

@@ -24,13 +24,14 @@ type Feature struct {
 	Group string `json:"group"` // what an explanation sums over
 }
 
-// CurrentSchema returns the schema of the vectors that this program computes.
-func CurrentSchema() Schema { return schema }
+// CurrentSchema returns the schema of the default recipe.
+func CurrentSchema() Schema { return matchRecipe.Schema }
 
 // comparison is a fixture as the features see it.
 type comparison struct {
 	home, away standing
 	means      *countMeans
+	market     leagueMarket
 }
 
 // comparisons are used again: the definitions' functions make each escape to the heap.
@@ -42,19 +43,18 @@ type definition struct {
 	value func(c *comparison) float64
 }
 
-var definitions = define()
-
-var schema = describe(definitions, constants)
-
-func describe(definitions []definition, constants recipe) Schema {
+// describe makes the schema of definitions that were computed with the constants; market is nil where
+// they know no odds.
+func describe(definitions []definition, constants parameters, market *marketParameters) Schema {
 	var s Schema
 	for _, d := range definitions {
 		s.Features = append(s.Features, d.Feature)
 	}
 	text, err := json.Marshal(struct {
 		Features  []Feature
-		Constants recipe
-	}{s.Features, constants})
+		Constants parameters
+		Market    *marketParameters `json:",omitempty"`
+	}{s.Features, constants, market})
 	if err != nil {
 		panic(fmt.Sprintf("features: schema: %v", err)) // plain structs of strings and numbers
 	}
@@ -63,7 +63,8 @@ func describe(definitions []definition, constants recipe) Schema {
 	return s
 }
 
-func define() []definition {
+// defineMatch defines the features that know results and statistics alone.
+func defineMatch() []definition {
 	var all []definition
 	add := func(group, name, unit string, value func(c *comparison) float64) {
 		all = append(all, definition{Feature{Name: name, Unit: unit, Group: group}, value})
@@ -130,22 +131,21 @@ func define() []definition {
 // had a shot stays finite.
 func logFactor(share float64) float64 { return math.Log(max(share, .1)) }
 
-// Compare computes the vector of a fixture between two clubs in a league from their states alone,
-// into values if it has the capacity. The caller has checked that date lies behind all three
-// states. It only reads its arguments.
-func Compare(league *LeagueState, home, visitor *TeamState, season string, date Date, values []float32) Vector {
-	c := comparisons.Get().(*comparison)
-	defer comparisons.Put(c)
-	home.stand(&c.home, league, season, date)
-	visitor.stand(&c.away, league, season, date)
-	c.means = &league.Means
-	v := Vector{
-		Values:   values[:0],
-		AsOf:     max(league.AsOf, home.AsOf, visitor.AsOf),
-		Unlinked: c.home.country != c.away.country,
+// defineMarket defines the features that learn from the odds of earlier matches.
+func defineMarket() []definition {
+	const group = "past_odds"
+	expectation := func(rating int) func(*comparison) float64 {
+		return func(c *comparison) float64 {
+			return c.home.ratings[rating] - c.away.ratings[rating] + c.market.home()
+		}
 	}
-	for i := range definitions {
-		v.Values = append(v.Values, float32(definitions[i].value(c)))
+	return []definition{
+		{Feature{"market_difference", "log odds ratio", group}, expectation(marketStrength)},
+		{Feature{"market_difference_fast", "log odds ratio", group}, expectation(marketStrengthFast)},
+		{Feature{"home_market_strength", "log odds ratio", group}, func(c *comparison) float64 { return c.home.ratings[marketStrength] }},
+		{Feature{"away_market_strength", "log odds ratio", group}, func(c *comparison) float64 { return c.away.ratings[marketStrength] }},
+		{Feature{"market_goals", "log odds", group}, func(c *comparison) float64 {
+			return c.home.ratings[marketGoals] + c.away.ratings[marketGoals] + c.market.Goals
+		}},
 	}
-	return v
 }

@@ -9,7 +9,7 @@ import (
 // Snapshot is everything that a Replay keeps, as values that a store may hold. A replay restored
 // from it goes on bit by bit as the one that it was taken from.
 type Snapshot struct {
-	// SchemaHash is that of the code that made it; no other may read it.
+	// SchemaHash is that of the recipe that made it; no other may read it.
 	SchemaHash string        `json:"schema_hash"`
 	AsOf       Date          `json:"as_of"`
 	Teams      []TeamState   `json:"teams"`   // by id
@@ -19,7 +19,7 @@ type Snapshot struct {
 // Snapshot returns what the replay keeps. It shares memory with the replay and is valid until the
 // next Advance.
 func (r *Replay) Snapshot() Snapshot {
-	s := Snapshot{SchemaHash: schema.Hash, AsOf: r.asOf}
+	s := Snapshot{SchemaHash: r.recipe.Schema.Hash, AsOf: r.asOf}
 	for _, id := range slices.Sorted(maps.Keys(r.teams)) {
 		s.Teams = append(s.Teams, *r.teams[id])
 	}
@@ -31,10 +31,11 @@ func (r *Replay) Snapshot() Snapshot {
 
 // Restore returns a replay that goes on where the snapshot was taken. It takes the snapshot over.
 func Restore(s Snapshot) (*Replay, error) {
-	if s.SchemaHash != schema.Hash {
-		return nil, fmt.Errorf("team states: expected feature schema %s, got %s", schema.Hash, s.SchemaHash)
+	recipe, err := RecipeOfSchema(s.SchemaHash)
+	if err != nil {
+		return nil, fmt.Errorf("team states: %w", err)
 	}
-	r := NewReplay()
+	r := NewReplay(recipe)
 	r.asOf = s.AsOf
 	for i := range s.Teams {
 		team := &s.Teams[i]

@@ -62,6 +62,8 @@ type LeagueState struct {
 	// Previous is the season before the last one seen; empty if there was none.
 	Previous string     `json:"previous,omitempty"`
 	Means    countMeans `json:"means"` // running mean of each count, by venue
+	// Market is what the odds of past matches tell; only some recipes learn it.
+	Market leagueMarket `json:"market,omitzero"`
 	// What clubs new to the last season, and to the one after it, start from. Nil in a league's
 	// first season.
 	Entrants     *Entrants `json:"entrants,omitempty"`

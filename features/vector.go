@@ -45,6 +45,8 @@ type Vector struct {
 	Unlinked bool
 	// Degraded names why a worse way than the usual one had to be taken; empty otherwise.
 	Degraded string
+	// Detail says it to a person.
+	Detail string
 	// Err is why there is no vector; Values is then undefined.
 	Err error
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"footballprediction/features"
 	"footballprediction/inference"
@@ -42,9 +43,9 @@ type Manifest struct {
 
 // AdmitMatchModel returns the check, for inference.Options.Admit, that decides whether an opened
 // model may serve. A match model (its folder has a manifest.json, or it is named DefaultModel) must
-// want exactly the features of the schema, have a match model's signature and golden rows; its metadata is its
+// want exactly the features of one of the schemas, have a match model's signature and golden rows; its metadata is its
 // *Manifest. Any other model is admitted without metadata: it is not for this package to judge.
-func AdmitMatchModel(schema features.Schema) func(name, version, dir string, model inference.Model) (metadata any, err error) {
+func AdmitMatchModel(schemas ...features.Schema) func(name, version, dir string, model inference.Model) (metadata any, err error) {
 	return func(name, _, dir string, model inference.Model) (any, error) {
 		manifest, err := readManifest(filepath.Join(dir, "manifest.json"))
 		if errors.Is(err, fs.ErrNotExist) && name != DefaultModel {
@@ -53,7 +54,11 @@ func AdmitMatchModel(schema features.Schema) func(name, version, dir string, mod
 		if err != nil {
 			return nil, fmt.Errorf("manifest.json: %w", err)
 		}
-		if err := manifest.check(schema); err != nil {
+		schema, err := manifest.schema(schemas)
+		if err == nil {
+			err = manifest.check(schema)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("manifest.json: %w", err)
 		}
 		if err := checkSignature(model, int64(len(schema.Features))); err != nil {
@@ -108,10 +113,19 @@ func readManifest(path string) (*Manifest, error) {
 	return &manifest.Manifest, nil
 }
 
-func (m *Manifest) check(schema features.Schema) error {
-	if m.FeatureSchemaHash != schema.Hash {
-		return fmt.Errorf("feature_schema_hash: expected %s, got %q", schema.Hash, m.FeatureSchemaHash)
+// schema returns the one of the schemas that the model was trained on.
+func (m *Manifest) schema(schemas []features.Schema) (features.Schema, error) {
+	var hashes []string
+	for _, schema := range schemas {
+		if schema.Hash == m.FeatureSchemaHash {
+			return schema, nil
+		}
+		hashes = append(hashes, schema.Hash)
 	}
+	return features.Schema{}, fmt.Errorf("feature_schema_hash: expected %s, got %q", strings.Join(hashes, " or "), m.FeatureSchemaHash)
+}
+
+func (m *Manifest) check(schema features.Schema) error {
 	if len(m.Features) != len(schema.Features) {
 		return fmt.Errorf("features: expected %d, got %d", len(schema.Features), len(m.Features))
 	}

@@ -71,7 +71,7 @@ func openVersion(cmd *cobra.Command, dir string) (*inference.Registry, inference
 		}
 		source = inference.NewFolderSource(models)
 	}
-	registry, err := openRegistry(cmd.Context(), source, 0, slog.New(slog.DiscardHandler), nil)
+	registry, err := openRegistry(cmd.Context(), source, 0, slog.New(slog.DiscardHandler), nil, features.Schemas()...)
 	if err != nil {
 		return nil, inference.Handle{}, err
 	}
@@ -101,6 +101,7 @@ type backtest struct {
 
 	handle   inference.Handle
 	manifest *serving.Manifest
+	recipe   *features.Recipe
 	history  *history
 	out      *csv.Writer
 
@@ -118,6 +119,9 @@ func (b *backtest) run(cmd *cobra.Command, data []string, outFile string) error 
 		return usagef("--from: the model was trained on matches to %s, so that its forecasts from %s on would not be honest; expected a later date or --in-sample", b.manifest.DataCutoff, b.from)
 	}
 	var err error
+	if b.recipe, err = features.RecipeOfSchema(b.manifest.FeatureSchemaHash); err != nil {
+		return err
+	}
 	if b.history, err = readHistory(cmd, data, true); err != nil {
 		return err
 	}
@@ -151,7 +155,7 @@ func (b *backtest) replay(cmd *cobra.Command) error {
 	bar := newProgress(cmd.ErrOrStderr(), "replaying")
 	defer bar.finish()
 	done := 0
-	err := features.NewReplay().Advance(b.history.played, func(m *features.Played, v *features.Vector) error {
+	err := features.NewReplay(b.recipe).Advance(b.history.played, func(m *features.Played, v *features.Vector) error {
 		done++
 		bar.update(done, len(b.history.played))
 		if m.Date < b.from || m.Date > b.to {

@@ -40,7 +40,8 @@ func openEngine(ctx context.Context, p parts) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	registry, err := openRegistry(ctx, p.models, p.interval, p.logger, p.telemetry)
+	schema := memory.Recipe().Schema // what the state knows, no other model can be served with
+	registry, err := openRegistry(ctx, p.models, p.interval, p.logger, p.telemetry, schema)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +53,7 @@ func openEngine(ctx context.Context, p parts) (*engine, error) {
 		}
 		vectors = e.redis
 	}
-	e.service, err = serving.NewService(features.CurrentSchema(), registry, memory, vectors, serving.ServiceOptions{
+	e.service, err = serving.NewService(schema, registry, memory, vectors, serving.ServiceOptions{
 		Logger: p.logger, Telemetry: p.telemetry,
 	})
 	if err != nil {
@@ -87,15 +88,16 @@ func openStore(state string) (*store.Memory, error) {
 	return store.NewMemory(loaded, time.Now())
 }
 
-// openRegistry loads what the source wants served, once. telemetry may be nil.
-func openRegistry(ctx context.Context, source inference.Source, interval time.Duration, logger *slog.Logger, telemetry *serving.Telemetry) (*inference.Registry, error) {
+// openRegistry loads what the source wants served, once: of match models those of one of the schemas.
+// telemetry may be nil.
+func openRegistry(ctx context.Context, source inference.Source, interval time.Duration, logger *slog.Logger, telemetry *serving.Telemetry, schemas ...features.Schema) (*inference.Registry, error) {
 	opener, err := openONNX()
 	if err != nil {
 		return nil, err
 	}
 	options := inference.Options{
 		Interval: interval,
-		Admit:    serving.AdmitMatchModel(features.CurrentSchema()),
+		Admit:    serving.AdmitMatchModel(schemas...),
 		Logger:   logger,
 	}
 	if telemetry != nil {

@@ -23,7 +23,7 @@ func featuresCommand() *cobra.Command {
 
 func featuresExportCommand() *cobra.Command {
 	var data []string
-	var parquetFile, oddsFile, stateDir string
+	var parquetFile, oddsFile, stateDir, recipeName string
 	command := &cobra.Command{
 		Use:     "export --data DIR...",
 		Short:   "Replay match history into a training set, a state to serve from, or a file of odds",
@@ -33,11 +33,16 @@ func featuresExportCommand() *cobra.Command {
 	command.Flags().StringVar(&parquetFile, "parquet", "", "write the training set: a row per match with the features known before it")
 	command.Flags().StringVar(&stateDir, "state", "", "write the states of teams and leagues after the last match, as `serve --state` reads them")
 	command.Flags().StringVar(&oddsFile, "odds", "", "write the bookmakers' odds, to be compared with")
+	command.Flags().StringVar(&recipeName, "recipe", features.DefaultRecipe().Name, "features to compute: match, or past-odds, which adds what the odds of earlier matches tell")
 	command.RunE = func(cmd *cobra.Command, args []string) error {
+		recipe, err := features.FindRecipe(recipeName)
+		if err != nil {
+			return usagef("--%w", err)
+		}
 		if parquetFile == "" && stateDir == "" && oddsFile == "" {
 			return usagef("expected --parquet, --state or --odds, got none: nothing to write")
 		}
-		h, err := readHistory(cmd, append(data, args...), oddsFile != "")
+		h, err := readHistory(cmd, append(data, args...), oddsFile != "" || recipe.LearnsOdds())
 		if err != nil {
 			return err
 		}
@@ -49,7 +54,10 @@ func featuresExportCommand() *cobra.Command {
 		if parquetFile == "" && stateDir == "" {
 			return nil
 		}
-		replay, err := exportReplay(cmd, h, parquetFile)
+		if recipe.LearnsOdds() && !slices.ContainsFunc(h.played, func(m features.Played) bool { return m.Market != features.Market{} }) {
+			return fmt.Errorf("recipe %s: no match in %v has odds to learn from", recipe.Name, append(data, args...))
+		}
+		replay, err := exportReplay(cmd, recipe, h, parquetFile)
 		if err != nil || stateDir == "" {
 			return err
 		}
@@ -59,15 +67,15 @@ func featuresExportCommand() *cobra.Command {
 }
 
 // exportReplay replays history and writes the training set, if a file is named.
-func exportReplay(cmd *cobra.Command, h *history, parquetFile string) (*features.Replay, error) {
-	replay := features.NewReplay()
+func exportReplay(cmd *cobra.Command, recipe *features.Recipe, h *history, parquetFile string) (*features.Replay, error) {
+	replay := features.NewReplay(recipe)
 	if parquetFile == "" {
 		return replay, replay.Advance(h.played, nil)
 	}
 	bar := newProgress(cmd.ErrOrStderr(), "replaying")
 	defer bar.finish()
 	return replay, writeFile(parquetFile, func(f *os.File) error {
-		out, err := features.NewParquetWriter(f)
+		out, err := features.NewParquetWriter(f, recipe)
 		if err != nil {
 			return err
 		}
@@ -184,7 +192,7 @@ func featuresShowCommand() *cobra.Command {
 		if vectors[0].Err != nil {
 			return usageError{vectors[0].Err}
 		}
-		schema := features.CurrentSchema()
+		schema := memory.Recipe().Schema
 		w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 		fmt.Fprintf(w, "%s – %s, %s, %s\nas of %s, schema %s\n\n", home.Name, away.Name, fixture.Competition, fixture.Date, vectors[0].AsOf, schema.Hash)
 		for i, f := range schema.Features {

@@ -11,6 +11,7 @@ import (
 
 	"footballprediction/features"
 	"footballprediction/features/collect"
+	"footballprediction/serving"
 )
 
 // history is match history read from files, ready to be replayed.
@@ -47,10 +48,34 @@ func readHistory(cmd *cobra.Command, paths []string, odds bool) (*history, error
 		if match := &read.Matches[i]; match.Status == features.Finished {
 			h.played = append(h.played, features.Played{
 				Match: match, HomeTeam: teams[match.Home], AwayTeam: teams[match.Away], League: leagues[match.Competition],
+				Market: marketOf(read.Odds[match.ID]),
 			})
 		}
 	}
 	return h, nil
+}
+
+// trusted are the bookmakers whose odds on past matches are learned from, the first that has any:
+// those at kick-off have seen most, Pinnacle's and the averages least of one house's opinion.
+var trusted = []string{"PSC", "AvgC", "B365C", "PS", "Avg", "BbAv", "B365"}
+
+// marketOf is what the odds on a match say of its result and of its goals.
+func marketOf(odds []collect.Odds) (m features.Market) {
+	for _, bookmaker := range trusted {
+		for i := range odds {
+			o := &odds[i]
+			if o.Bookmaker != bookmaker {
+				continue
+			}
+			if fair, err := serving.DeVig(o.Home, o.Draw, o.Away); m.Home == 0 && err == nil {
+				m.Home, m.Away = fair.Home, fair.Away
+			}
+			if m.Over == 0 && o.Over > 1 && o.Under > 1 {
+				m.Over = o.Under / (o.Over + o.Under) // 1/over, normalised
+			}
+		}
+	}
+	return m
 }
 
 // names are the clubs' names as the file has them.

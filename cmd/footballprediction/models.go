@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"footballprediction/features"
 	"footballprediction/inference"
 	"footballprediction/serving"
 )
@@ -32,7 +33,7 @@ func modelsSubcommand(name, short string, show func(io.Writer, inference.Status)
 				return err
 			}
 		}
-		registry, err := openRegistry(cmd.Context(), inference.NewFolderSource(models), 0, slog.New(slog.DiscardHandler), nil)
+		registry, err := openRegistry(cmd.Context(), inference.NewFolderSource(models), 0, slog.New(slog.DiscardHandler), nil, features.Schemas()...)
 		if err != nil {
 			return err
 		}

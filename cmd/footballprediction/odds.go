@@ -23,6 +23,9 @@ func writeOdds(out io.Writer, h *history) error {
 	for i := range h.played {
 		id := h.played[i].ID
 		for _, o := range h.Odds[id] {
+			if o.Home == 0 {
+				continue // odds on goals alone
+			}
 			row := oddsRow{MatchID: id, Bookmaker: o.Bookmaker, Closing: o.Closing, Home: o.Home, Draw: o.Draw, Away: o.Away}
 			if _, err := w.Write([]oddsRow{row}); err != nil {
 				return fmt.Errorf("odds of %s: %w", id, err)

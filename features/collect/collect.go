@@ -43,11 +43,12 @@ type History struct {
 
 // Odds are one bookmaker's decimal odds on a match.
 type Odds struct {
-	// Bookmaker is the prefix of the columns in the files: "B365", "B365C", "PS", "PSC", "AvgC".
+	// Bookmaker is the prefix of the columns in the files: "B365", "B365C", "PS", "PSC", "BbAv", "Avg", "AvgC".
 	Bookmaker string
 	// Closing tells odds at kick-off from those of some days before.
 	Closing          bool
-	Home, Draw, Away float64 // each above 1
+	Home, Draw, Away float64 // each above 1, or all 0 where only those for goals are given
+	Over, Under      float64 // of 2.5 goals: both above 1, or both 0 where they are not given
 }
 
 // Read reads the files named by paths and all .csv files in the folders among them, at any depth,

@@ -230,8 +230,8 @@ func TestReadOdds(t *testing.T) {
 		"E0,04/09/24,Brentford,Fulham,1,0,-1.5,4,7,NaN,4,7,1e9,4,7,1.50.,4,7,12345678901234567,4,7,2,2,2\n"})
 	h := read(t, Options{Odds: true}, dir)
 	want := map[string][]Odds{"E0-20240901-arsenal-fulham": {
-		{"B365", false, 1.5, 4.2, 7}, {"B365C", true, 1.5, 4.2, 7}, {"PS", false, 1.52, 4.31, 7.2},
-		{"PSC", true, 1.53, 4.3, 7}, {"AvgC", true, 1.5, 4.25, 6.9},
+		{"B365", false, 1.5, 4.2, 7, 0, 0}, {"B365C", true, 1.5, 4.2, 7, 0, 0}, {"PS", false, 1.52, 4.31, 7.2, 0, 0},
+		{"PSC", true, 1.53, 4.3, 7, 0, 0}, {"AvgC", true, 1.5, 4.25, 6.9, 0, 0},
 	}}
 	if !reflect.DeepEqual(h.Odds, want) {
 		t.Errorf("odds %v, want %v", h.Odds, want)
@@ -241,6 +241,25 @@ func TestReadOdds(t *testing.T) {
 	}
 	if len(h.Matches) != 4 {
 		t.Errorf("%d matches, want 4: bad odds cost the odds alone", len(h.Matches))
+	}
+}
+
+func TestReadOddsOnGoals(t *testing.T) {
+	dir := folder(t, map[string]string{"E0.csv": "Div,Date,HomeTeam,AwayTeam,FTHG,FTAG,BbAvH,BbAvD,BbAvA,BbAv>2.5,BbAv<2.5,P>2.5,P<2.5,PC>2.5,PC<2.5\n" +
+		"E0,01/09/18,Arsenal,Fulham,1,0,1.5,4.2,7,1.8,2,1.85,2.05,,\n" + // one bookmaker with both, one with goals alone
+		"E0,02/09/18,Chelsea,Fulham,1,0,1.5,4.2,7,1.8,#,1.85,,1.1,1.1\n" + // odds that are none cost their own book alone
+		"E0,03/09/18,Everton,Fulham,1,0,1.5,4.2,,1.8,2,9,9,1,1\n"})
+	h := read(t, Options{Odds: true}, dir)
+	want := map[string][]Odds{
+		"E0-20180901-arsenal-fulham": {{"PS", false, 0, 0, 0, 1.85, 2.05}, {"BbAv", false, 1.5, 4.2, 7, 1.8, 2}},
+		"E0-20180902-chelsea-fulham": {{"BbAv", false, 1.5, 4.2, 7, 0, 0}},
+		"E0-20180903-everton-fulham": {{"BbAv", false, 0, 0, 0, 1.8, 2}},
+	}
+	if !reflect.DeepEqual(h.Odds, want) {
+		t.Errorf("odds %v, want %v", h.Odds, want)
+	}
+	if got, want := h.Report.Mended.Counts, (map[Reason]int{OddsWrong: 4, OddsOverround: 2}); !reflect.DeepEqual(got, want) {
+		t.Errorf("mended %v, want %v", got, want)
 	}
 }
 

@@ -32,15 +32,21 @@ const (
 	awayCorners
 	homeReds
 	awayReds
-	firstOdds  // home, draw and away odds of each of bookmakers
-	numColumns = firstOdds + 3*column(len(bookmakers))
+	firstOdds  // of each of bookmakers: home, draw, away, over and under 2.5 goals
+	numColumns = firstOdds + oddsColumns*column(len(bookmakers))
 )
 
-// bookmakers are those whose odds are read, by the prefix of their columns.
-var bookmakers = [...]Odds{
-	{Bookmaker: "B365"}, {Bookmaker: "B365C", Closing: true},
-	{Bookmaker: "PS"}, {Bookmaker: "PSC", Closing: true},
-	{Bookmaker: "AvgC", Closing: true},
+const oddsColumns = 5
+
+// bookmakers are those whose odds are read, by the prefix of their columns, and of those for goals
+// where it is another.
+var bookmakers = [...]struct {
+	Odds
+	goals string
+}{
+	{Odds{Bookmaker: "B365"}, "B365"}, {Odds{Bookmaker: "B365C", Closing: true}, "B365C"},
+	{Odds{Bookmaker: "PS"}, "P"}, {Odds{Bookmaker: "PSC", Closing: true}, "PC"},
+	{Odds{Bookmaker: "BbAv"}, "BbAv"}, {Odds{Bookmaker: "Avg"}, "Avg"}, {Odds{Bookmaker: "AvgC", Closing: true}, "AvgC"},
 }
 
 // columnNames are the headers in lower case.
@@ -53,8 +59,12 @@ var columnNames = func() map[string]column {
 		"team 1": home, "team 2": away, "ft": fullTime,
 	}
 	for i, b := range bookmakers {
-		for side, letter := range []string{"h", "d", "a"} {
-			names[strings.ToLower(b.Bookmaker)+letter] = firstOdds + column(3*i+side)
+		for j, suffix := range [oddsColumns]string{"h", "d", "a", ">2.5", "<2.5"} {
+			prefix := b.Bookmaker
+			if j >= 3 {
+				prefix = b.goals
+			}
+			names[strings.ToLower(prefix)+suffix] = firstOdds + column(oddsColumns*i+j)
 		}
 	}
 	return names

@@ -26,7 +26,7 @@ const (
 	StatisticWrong Reason = "statistic not a count"
 	// ShotsConflict: either may be the wrong one; both are taken as not known.
 	ShotsConflict Reason = "shots on target above shots"
-	// OddsWrong: one of the three is missing, not a number or not above 1; none is kept.
+	// OddsWrong: one of a book is missing, not a number or not above 1; none is kept.
 	OddsWrong Reason = "odds not above 1"
 	// OddsOverround: their inverses sum to no bookmaker's book; none is kept.
 	OddsOverround Reason = "odds with overround outside 0.98 to 1.25"

@@ -1,6 +1,11 @@
 package collect
 
-import "footballprediction/features"
+import (
+	"bytes"
+	"strings"
+
+	"footballprediction/features"
+)
 
 // goals reads the score; false where the row is set aside.
 func (f *fileReader) goals(m *row) bool {
@@ -99,29 +104,46 @@ const leastOverround, mostOverround = .98, 1.25
 
 // readOdds appends the odds of the row to prices.
 func (f *fileReader) readOdds() {
-	for i, odds := range bookmakers {
-		at := firstOdds + column(3*i)
-		given := f.fields[at : at+3]
-		if len(given[0])+len(given[1])+len(given[2]) == 0 {
-			continue
-		}
-		sum := 0.
-		for j, to := range [...]*float64{&odds.Home, &odds.Draw, &odds.Away} {
-			value, ok := decimal(given[j])
-			if !ok || value <= 1 {
-				f.mend(OddsWrong, "%s%c: expected a number above 1, got %s", odds.Bookmaker, "HDA"[j], quote(given[j]))
-				sum = -1
-				break
-			}
-			*to = value
-			sum += 1 / value
-		}
-		switch {
-		case sum < 0:
-		case sum < leastOverround || sum > mostOverround:
-			f.mend(OddsOverround, "%s: got %.3f from %g, %g, %g", odds.Bookmaker, sum, odds.Home, odds.Draw, odds.Away)
-		default:
+	for i := range bookmakers {
+		odds := bookmakers[i].Odds
+		given := f.fields[firstOdds+column(oddsColumns*i):]
+		result := f.book(odds.Bookmaker, given[:3], []string{"H", "D", "A"}, &odds.Home, &odds.Draw, &odds.Away)
+		goals := f.book(bookmakers[i].goals, given[3:oddsColumns], []string{">2.5", "<2.5"}, &odds.Over, &odds.Under)
+		if result || goals {
 			f.prices = append(f.prices, odds)
 		}
+	}
+}
+
+// book reads odds that make up a book, into values; false, with all of them 0, where they are none.
+func (f *fileReader) book(bookmaker string, given [][]byte, names []string, values ...*float64) bool {
+	letters, sum := 0, 0.
+	for _, field := range given {
+		letters += len(field)
+	}
+	if letters == 0 {
+		return false
+	}
+	for i, to := range values {
+		value, ok := decimal(given[i])
+		if !ok || value <= 1 {
+			f.mend(OddsWrong, "%s%s: expected a number above 1, got %s", bookmaker, names[i], quote(given[i]))
+			clearAll(values)
+			return false
+		}
+		*to = value
+		sum += 1 / value
+	}
+	if sum < leastOverround || sum > mostOverround {
+		f.mend(OddsOverround, "%s%s: got %.3f from %s", bookmaker, strings.Join(names, ", "), sum, bytes.Join(given, []byte(", ")))
+		clearAll(values)
+		return false
+	}
+	return true
+}
+
+func clearAll(values []*float64) {
+	for _, v := range values {
+		*v = 0
 	}
 }

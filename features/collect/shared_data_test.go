@@ -37,7 +37,7 @@ func TestReadResults(t *testing.T) {
 	if want := (map[Reason]int{NoScore: 1}); !reflect.DeepEqual(r.SetAside.Counts, want) {
 		t.Errorf("set aside %v, want %v", r.SetAside.Counts, want)
 	}
-	want := map[Reason]int{ResultConflict: 3, ShotsConflict: 23, OddsWrong: 11, OddsOverround: 12}
+	want := map[Reason]int{ResultConflict: 3, ShotsConflict: 23, OddsWrong: 21, OddsOverround: 72}
 	if !reflect.DeepEqual(r.Mended.Counts, want) {
 		t.Errorf("mended %v, want %v", r.Mended.Counts, want)
 	}

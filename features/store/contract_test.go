@@ -157,7 +157,7 @@ func compared(memory *Memory, f features.Fixture) features.Vector {
 	if season == "" {
 		season = features.SeasonOf(f.Date)
 	}
-	return features.Compare(memory.replay.League(f.Competition), memory.replay.Team(f.Home), memory.replay.Team(f.Away), season, f.Date, nil)
+	return memory.Recipe().Compare(memory.replay.League(f.Competition), memory.replay.Team(f.Home), memory.replay.Team(f.Away), season, f.Date, nil)
 }
 
 // same checks that two vectors are equal bit by bit.

@@ -9,20 +9,25 @@ import (
 	"footballprediction/features"
 )
 
-// Keys in Redis name the schema, so that programs of two schemas may share one Redis.
-var (
-	keyPrefix  = "footballprediction:" + features.CurrentSchema().Hash[:16] + ":"
-	matchKeys  = keyPrefix + "match:"
-	teamKeys   = keyPrefix + "team:"
-	leagueKeys = keyPrefix + "league:"
-	// asOfKey is written last, with the day of the last match that the rest has seen.
-	asOfKey = keyPrefix + "as_of"
-)
+// keys are the beginnings of the keys in Redis. They name the schema, so that programs of two schemas
+// may share one Redis.
+type keys struct {
+	matches, teams, leagues string
+	// asOf is a whole key, written last, with the day of the last match that the rest has seen.
+	asOf string
+}
+
+func keysOf(recipe *features.Recipe) keys {
+	prefix := "footballprediction:" + recipe.Schema.Hash[:16] + ":"
+	return keys{matches: prefix + "match:", teams: prefix + "team:", leagues: prefix + "league:", asOf: prefix + "as_of"}
+}
 
 // A lookup is one round trip: the keys of what some fixtures need, each once, and what the values
 // mean. A stored match needs its vector, any other pairing the states of its teams and league. The
 // memory is used again by the next lookup.
 type lookup struct {
+	recipe  *features.Recipe
+	begin   keys
 	text    []byte // the keys, end to end
 	ends    []int
 	keys    []string
@@ -38,14 +43,15 @@ type need struct {
 	home, away, league int
 }
 
-func newLookup() *lookup {
+func newLookup(recipe *features.Recipe) *lookup {
 	return &lookup{
+		recipe: recipe, begin: keysOf(recipe),
 		teams: states[features.TeamState]{
-			places: map[string]int{}, unpack: features.UnpackTeamState,
+			places: map[string]int{}, unpack: recipe.UnpackTeamState,
 			id: func(t *features.TeamState) string { return t.Team.ID },
 		},
 		leagues: states[features.LeagueState]{
-			places: map[string]int{}, unpack: features.UnpackLeagueState,
+			places: map[string]int{}, unpack: recipe.UnpackLeagueState,
 			id: func(l *features.LeagueState) string { return l.Competition.Code },
 		},
 	}
@@ -59,7 +65,7 @@ func (l *lookup) ask(fixtures []features.Fixture) []string {
 	for i := range fixtures {
 		f := &fixtures[i]
 		if f.MatchID != "" {
-			l.needs = append(l.needs, need{stored: true, vector: l.key(matchKeys, f.MatchID)})
+			l.needs = append(l.needs, need{stored: true, vector: l.key(l.begin.matches, f.MatchID)})
 			continue
 		}
 		l.needs = append(l.needs, need{home: l.team(f.Home), away: l.team(f.Away), league: l.league(f.Competition)})
@@ -82,7 +88,7 @@ func (l *lookup) key(prefix, id string) int {
 func (l *lookup) team(id string) int {
 	place, known := l.teams.places[id]
 	if !known {
-		place = l.teams.add(id, l.key(teamKeys, id))
+		place = l.teams.add(id, l.key(l.begin.teams, id))
 	}
 	return place
 }
@@ -90,7 +96,7 @@ func (l *lookup) team(id string) int {
 func (l *lookup) league(code string) int {
 	place, known := l.leagues.places[code]
 	if !known {
-		place = l.leagues.add(code, l.key(leagueKeys, code))
+		place = l.leagues.add(code, l.key(l.begin.leagues, code))
 	}
 	return place
 }
@@ -100,7 +106,7 @@ func (l *lookup) league(code string) int {
 func (l *lookup) answer(i int, f *features.Fixture, values []rueidis.RedisMessage, out *features.Vector, counts *valueCounts) bool {
 	n := &l.needs[i]
 	if n.stored {
-		err := read(values[n.vector], features.UnpackVector, out)
+		err := read(values[n.vector], l.recipe.UnpackVector, out)
 		if err == nil && out.AsOf >= f.Date {
 			err = fmt.Errorf("%w: as of %s", features.ErrCorrupt, out.AsOf)
 		}
@@ -112,7 +118,7 @@ func (l *lookup) answer(i int, f *features.Fixture, values []rueidis.RedisMessag
 		return false
 	}
 	*out = features.Vector{Values: out.Values[:0]}
-	compare(league, home, away, f, out)
+	compare(l.recipe, league, home, away, f, out)
 	return true
 }
 

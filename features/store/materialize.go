@@ -43,7 +43,7 @@ func Materialize(ctx context.Context, url RedisURL, memory *Memory, now time.Tim
 	if err != nil {
 		return Materialized{}, fmt.Errorf("redis %s: %w", url, err)
 	}
-	w := &writer{client: client, progress: progress}
+	w := &writer{client: client, keys: keysOf(memory.Recipe()), progress: progress}
 	written, err := w.materialize(ctx, memory, now)
 	if err != nil {
 		return written, fmt.Errorf("redis %s: %w", url, err)
@@ -54,27 +54,29 @@ func Materialize(ctx context.Context, url RedisURL, memory *Memory, now time.Tim
 // A writer pipelines SET commands.
 type writer struct {
 	client   rueidis.Client
+	keys     keys
 	progress func(done, total int)
 
 	pending     []rueidis.Completed
-	keys        []string // of the pending commands
+	written     []string // the keys of the pending commands
 	done, total int
 }
 
 func (w *writer) materialize(ctx context.Context, m *Memory, now time.Time) (out Materialized, err error) {
 	out.AsOf = m.replay.AsOf()
 	w.total = len(m.listed) + len(m.leagues) + len(m.matches) + 1
+	recipe := m.Recipe()
 	var packed []byte
 	for i := range m.listed {
-		packed = features.PackTeamState(packed[:0], m.replay.Team(m.listed[i].ID))
-		if err := w.set(ctx, teamKeys+m.listed[i].ID, packed, time.Time{}); err != nil {
+		packed = recipe.PackTeamState(packed[:0], m.replay.Team(m.listed[i].ID))
+		if err := w.set(ctx, w.keys.teams+m.listed[i].ID, packed, time.Time{}); err != nil {
 			return out, err
 		}
 		out.Teams++
 	}
 	for i := range m.leagues {
-		packed = features.PackLeagueState(packed[:0], m.replay.League(m.leagues[i].Code))
-		if err := w.set(ctx, leagueKeys+m.leagues[i].Code, packed, time.Time{}); err != nil {
+		packed = recipe.PackLeagueState(packed[:0], m.replay.League(m.leagues[i].Code))
+		if err := w.set(ctx, w.keys.leagues+m.leagues[i].Code, packed, time.Time{}); err != nil {
 			return out, err
 		}
 		out.Leagues++
@@ -100,8 +102,8 @@ func (w *writer) materialize(ctx context.Context, m *Memory, now time.Time) (out
 			keep = keepIllustrative
 		}
 		over := (max(match.Date, features.DateOf(now)) + 1).Time()
-		packed = features.PackVector(packed[:0], &vector)
-		if err := w.set(ctx, matchKeys+match.ID, packed, over.Add(keep)); err != nil {
+		packed = recipe.PackVector(packed[:0], &vector)
+		if err := w.set(ctx, w.keys.matches+match.ID, packed, over.Add(keep)); err != nil {
 			return out, err
 		}
 		out.Vectors++
@@ -109,7 +111,7 @@ func (w *writer) materialize(ctx context.Context, m *Memory, now time.Time) (out
 	if err := w.flush(ctx); err != nil {
 		return out, err
 	}
-	if err := w.set(ctx, asOfKey, []byte(out.AsOf.String()), time.Time{}); err != nil {
+	if err := w.set(ctx, w.keys.asOf, []byte(out.AsOf.String()), time.Time{}); err != nil {
 		return out, err
 	}
 	return out, w.flush(ctx)
@@ -123,7 +125,7 @@ func (w *writer) set(ctx context.Context, key string, packed []byte, expires tim
 	} else {
 		w.pending = append(w.pending, command.Exat(expires).Build())
 	}
-	w.keys = append(w.keys, key)
+	w.written = append(w.written, key)
 	if len(w.pending) < writeBatch {
 		return nil
 	}
@@ -139,12 +141,12 @@ func (w *writer) flush(ctx context.Context) error {
 	defer cancel()
 	for i, result := range w.client.DoMulti(ctx, w.pending...) {
 		if err := result.Error(); err != nil {
-			return fmt.Errorf("write %s: %w", w.keys[i], err)
+			return fmt.Errorf("write %s: %w", w.written[i], err)
 		}
 	}
 	w.done += len(w.pending)
 	// The commands belong to the client now.
-	w.pending, w.keys = nil, w.keys[:0]
+	w.pending, w.written = nil, w.written[:0]
 	if w.progress != nil {
 		w.progress(w.done, w.total)
 	}

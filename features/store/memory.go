@@ -75,6 +75,9 @@ func compareMatches(a, b features.Match) int {
 	return cmp.Or(cmp.Compare(a.Date, b.Date), strings.Compare(a.ID, b.ID))
 }
 
+// Recipe is what the state and all vectors are of.
+func (m *Memory) Recipe() *features.Recipe { return m.replay.Recipe() }
+
 // Vectors implements features.VectorStore.
 func (m *Memory) Vectors(ctx context.Context, fixtures []features.Fixture, out []features.Vector) error {
 	if err := ctx.Err(); err != nil {
@@ -100,7 +103,7 @@ func (m *Memory) vector(f *features.Fixture, out *features.Vector) {
 			return
 		}
 	}
-	compare(m.replay.League(f.Competition), m.replay.Team(f.Home), m.replay.Team(f.Away), f, out)
+	compare(m.replay.Recipe(), m.replay.League(f.Competition), m.replay.Team(f.Home), m.replay.Team(f.Away), f, out)
 }
 
 // asOf returns the day of the latest match that a vector of the fixture's teams would have seen, or
@@ -114,7 +117,7 @@ func (m *Memory) asOf(f *features.Fixture) features.Date {
 }
 
 // compare answers a fixture from three states, of which any may be unknown (nil), into out.
-func compare(league *features.LeagueState, home, away *features.TeamState, f *features.Fixture, out *features.Vector) {
+func compare(recipe *features.Recipe, league *features.LeagueState, home, away *features.TeamState, f *features.Fixture, out *features.Vector) {
 	switch {
 	case home == nil:
 		out.Err = fmt.Errorf("%w: %q", features.ErrTeamUnknown, f.Home)
@@ -134,7 +137,7 @@ func compare(league *features.LeagueState, home, away *features.TeamState, f *fe
 	if season == "" {
 		season = features.SeasonOf(f.Date)
 	}
-	*out = features.Compare(league, home, away, season, f.Date, out.Values)
+	*out = recipe.Compare(league, home, away, season, f.Date, out.Values)
 }
 
 // Match implements features.MatchStore.

@@ -59,7 +59,7 @@ func releasedOn(t testing.TB, day features.Date) State {
 			}
 		}
 	}
-	replay := features.NewReplay()
+	replay := features.NewReplay(features.DefaultRecipe())
 	if err := replay.Advance(played, nil); err != nil {
 		t.Fatal(err)
 	}

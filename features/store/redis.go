@@ -23,6 +23,9 @@ const (
 	// FromTeamStates: Redis answered, but what it holds for the fixture is missing, of another schema,
 	// corrupt, or older than what the process knows.
 	FromTeamStates = "FEATURES_FROM_TEAM_STATES"
+
+	redisUnavailableDetail = "Redis does not answer; the features come from the team states that the server was started with"
+	fromTeamStatesDetail   = "Redis holds no usable features of the match; they come from the team states that the server was started with"
 )
 
 const (
@@ -55,6 +58,7 @@ type Redis struct {
 	memory  *Memory
 	guard   *guard
 	logger  *slog.Logger
+	asOfKey string
 	lookups sync.Pool
 	counts  valueCounts
 }
@@ -81,9 +85,10 @@ func OpenRedis(ctx context.Context, url RedisURL, memory *Memory, o RedisOptions
 	r := &Redis{
 		url: url, memory: memory, logger: o.Logger,
 		guard:   newGuard(client, o),
-		lookups: sync.Pool{New: func() any { return newLookup() }},
+		asOfKey: keysOf(memory.Recipe()).asOf,
+		lookups: sync.Pool{New: func() any { return newLookup(memory.Recipe()) }},
 	}
-	if held, err := r.guard.greet(ctx, unconnected, asOfKey); err == nil { // else Run says why not
+	if held, err := r.guard.greet(ctx, unconnected, r.asOfKey); err == nil { // else Run says why not
 		r.welcome(held)
 	}
 	return r, nil
@@ -91,7 +96,7 @@ func OpenRedis(ctx context.Context, url RedisURL, memory *Memory, o RedisOptions
 
 // Run looks after the connection until ctx is done.
 func (r *Redis) Run(ctx context.Context) error {
-	r.guard.watch(ctx, asOfKey, r.welcome)
+	r.guard.watch(ctx, r.asOfKey, r.welcome)
 	return nil
 }
 
@@ -108,7 +113,7 @@ func (r *Redis) welcome(held rueidis.RedisMessage) {
 	}
 	switch known := r.memory.replay.AsOf(); {
 	case err != nil:
-		r.logger.Warn("redis holds no features of this schema; fill it with `features materialize`", slog.String("schema", features.CurrentSchema().Hash))
+		r.logger.Warn("redis holds no features of this schema; fill it with `features materialize`", slog.String("schema", r.memory.Recipe().Schema.Hash))
 	case asOf < known:
 		r.logger.Warn("redis holds older features than the state folder; fill it with `features materialize`",
 			slog.String("redis_as_of", asOf.String()), slog.String("state_as_of", known.String()))
@@ -143,7 +148,7 @@ func (r *Redis) Vectors(ctx context.Context, fixtures []features.Fixture, out []
 			continue
 		}
 		if r.memory.vector(f, v); v.Err == nil {
-			v.Degraded = FromTeamStates
+			v.Degraded, v.Detail = FromTeamStates, fromTeamStatesDetail
 		}
 	}
 	return nil
@@ -156,7 +161,7 @@ func (r *Redis) withoutRedis(fixtures []features.Fixture, out []features.Vector)
 		r.memory.vector(f, v)
 		switch {
 		case v.Err == nil:
-			v.Degraded = RedisUnavailable
+			v.Degraded, v.Detail = RedisUnavailable, redisUnavailableDetail
 		case errors.Is(v.Err, features.ErrNotKept):
 			v.Err = fmt.Errorf("%w (it may be kept in Redis, which does not answer)", v.Err)
 		}

@@ -17,6 +17,8 @@ import (
 )
 
 // A value that cannot be used is as good as none: the states in process answer, and it is counted.
+var testKeys = keysOf(features.DefaultRecipe())
+
 func TestRedisValuesThatCannotBeUsed(t *testing.T) {
 	memory := newMemory(t)
 	server := redistest.Start(t)
@@ -30,8 +32,8 @@ func TestRedisValuesThatCannotBeUsed(t *testing.T) {
 	match := storedFixture(&memory.matches[len(memory.matches)-1])
 	pair := match
 	pair.MatchID = ""
-	vector, home := get(t, client, matchKeys+match.MatchID), get(t, client, teamKeys+pair.Home)
-	away, league := get(t, client, teamKeys+pair.Away), get(t, client, leagueKeys+pair.Competition)
+	vector, home := get(t, client, testKeys.matches+match.MatchID), get(t, client, testKeys.teams+pair.Home)
+	away, league := get(t, client, testKeys.teams+pair.Away), get(t, client, testKeys.leagues+pair.Competition)
 	// Another program wrote it: all is well but the schema.
 	foreign := func(packed string) string { return resealed("12345678" + packed[8:]) }
 	late := features.Vector{Values: make([]float32, len(features.CurrentSchema().Features)), AsOf: match.Date}
@@ -43,25 +45,25 @@ func TestRedisValuesThatCannotBeUsed(t *testing.T) {
 		want    string                   // Degraded
 		count   func(RedisStatus) uint64 // which one grows; nil: none
 	}{
-		"sound vector":              {match, matchKeys + match.MatchID, vector, "", nil},
-		"sound states":              {pair, teamKeys + pair.Home, home, "", nil},
-		"no vector":                 {match, matchKeys + match.MatchID, "", FromTeamStates, missing},
-		"no home team":              {pair, teamKeys + pair.Home, "", FromTeamStates, missing},
-		"no league":                 {pair, leagueKeys + pair.Competition, "", FromTeamStates, missing},
-		"vector of another schema":  {match, matchKeys + match.MatchID, foreign(vector), FromTeamStates, foreignCount},
-		"team of another schema":    {pair, teamKeys + pair.Away, foreign(away), FromTeamStates, foreignCount},
-		"league of another schema":  {pair, leagueKeys + pair.Competition, foreign(league), FromTeamStates, foreignCount},
-		"vector cut short":          {match, matchKeys + match.MatchID, vector[:len(vector)/2], FromTeamStates, corrupt},
-		"vector of one byte":        {match, matchKeys + match.MatchID, "V", FromTeamStates, corrupt},
-		"vector with a changed bit": {match, matchKeys + match.MatchID, changed(vector), FromTeamStates, corrupt},
-		"team cut short":            {pair, teamKeys + pair.Home, home[:len(home)-1], FromTeamStates, corrupt},
-		"league with a changed bit": {pair, leagueKeys + pair.Competition, changed(league), FromTeamStates, corrupt},
-		"a team for a vector":       {match, matchKeys + match.MatchID, home, FromTeamStates, corrupt},
-		"another team":              {pair, teamKeys + pair.Home, away, FromTeamStates, corrupt},
-		"far too much":              {match, matchKeys + match.MatchID, strings.Repeat(vector, 1000), FromTeamStates, corrupt},
-		"text":                      {pair, teamKeys + pair.Home, `{"team":"Arsenal"}`, FromTeamStates, corrupt},
+		"sound vector":              {match, testKeys.matches + match.MatchID, vector, "", nil},
+		"sound states":              {pair, testKeys.teams + pair.Home, home, "", nil},
+		"no vector":                 {match, testKeys.matches + match.MatchID, "", FromTeamStates, missing},
+		"no home team":              {pair, testKeys.teams + pair.Home, "", FromTeamStates, missing},
+		"no league":                 {pair, testKeys.leagues + pair.Competition, "", FromTeamStates, missing},
+		"vector of another schema":  {match, testKeys.matches + match.MatchID, foreign(vector), FromTeamStates, foreignCount},
+		"team of another schema":    {pair, testKeys.teams + pair.Away, foreign(away), FromTeamStates, foreignCount},
+		"league of another schema":  {pair, testKeys.leagues + pair.Competition, foreign(league), FromTeamStates, foreignCount},
+		"vector cut short":          {match, testKeys.matches + match.MatchID, vector[:len(vector)/2], FromTeamStates, corrupt},
+		"vector of one byte":        {match, testKeys.matches + match.MatchID, "V", FromTeamStates, corrupt},
+		"vector with a changed bit": {match, testKeys.matches + match.MatchID, changed(vector), FromTeamStates, corrupt},
+		"team cut short":            {pair, testKeys.teams + pair.Home, home[:len(home)-1], FromTeamStates, corrupt},
+		"league with a changed bit": {pair, testKeys.leagues + pair.Competition, changed(league), FromTeamStates, corrupt},
+		"a team for a vector":       {match, testKeys.matches + match.MatchID, home, FromTeamStates, corrupt},
+		"another team":              {pair, testKeys.teams + pair.Home, away, FromTeamStates, corrupt},
+		"far too much":              {match, testKeys.matches + match.MatchID, strings.Repeat(vector, 1000), FromTeamStates, corrupt},
+		"text":                      {pair, testKeys.teams + pair.Home, `{"team":"Arsenal"}`, FromTeamStates, corrupt},
 		"a vector that has seen the match": {
-			match, matchKeys + match.MatchID, string(features.PackVector(nil, &late)), FromTeamStates, corrupt,
+			match, testKeys.matches + match.MatchID, string(features.DefaultRecipe().PackVector(nil, &late)), FromTeamStates, corrupt,
 		},
 	} {
 		before := r.Status()
@@ -81,10 +83,10 @@ func TestRedisValuesThatCannotBeUsed(t *testing.T) {
 		put(t, client, c.key, was)
 	}
 	// What is under the key may be no text at all.
-	if err := client.Do(t.Context(), client.B().Del().Key(matchKeys+match.MatchID).Build()).Error(); err != nil {
+	if err := client.Do(t.Context(), client.B().Del().Key(testKeys.matches+match.MatchID).Build()).Error(); err != nil {
 		t.Fatal(err)
 	}
-	if err := client.Do(t.Context(), client.B().Lpush().Key(matchKeys+match.MatchID).Element("x").Build()).Error(); err != nil {
+	if err := client.Do(t.Context(), client.B().Lpush().Key(testKeys.matches+match.MatchID).Element("x").Build()).Error(); err != nil {
 		t.Fatal(err)
 	}
 	var out [1]features.Vector
@@ -236,11 +238,11 @@ func TestMaterialize(t *testing.T) {
 			t.Fatalf("%d keys, %v", len(keys), err)
 		}
 		for _, key := range keys {
-			if !strings.HasPrefix(key, keyPrefix) {
+			if !strings.HasPrefix(key, "footballprediction:"+features.CurrentSchema().Hash[:16]+":") {
 				t.Errorf("key %q", key)
 			}
 		}
-		now := get(t, client, teamKeys+"eng-arsenal")
+		now := get(t, client, testKeys.teams+"eng-arsenal")
 		if held != "" && now != held {
 			t.Error("the second time wrote another state")
 		}
@@ -254,16 +256,16 @@ func TestMaterialize(t *testing.T) {
 		}
 		return at
 	}
-	if at := expires(matchKeys + match.ID); at != today.Add(24*time.Hour+keepPlayed).Unix() { // its day has passed
+	if at := expires(testKeys.matches + match.ID); at != today.Add(24*time.Hour+keepPlayed).Unix() { // its day has passed
 		t.Errorf("vector expires %s", time.Unix(at, 0).UTC())
 	}
-	if at := expires(teamKeys + "eng-arsenal"); at != -1 {
+	if at := expires(testKeys.teams + "eng-arsenal"); at != -1 {
 		t.Errorf("team state expires %s", time.Unix(at, 0).UTC())
 	}
 	// Illustrative matches go a day after theirs.
 	fill(t, server, newMemory(t))
 	made := newMemory(t).matches[len(newMemory(t).matches)-1]
-	if at := expires(matchKeys + made.ID); !made.Illustrative || at != max(made.Date.Time().Unix(), today.Unix())+2*24*60*60 {
+	if at := expires(testKeys.matches + made.ID); !made.Illustrative || at != max(made.Date.Time().Unix(), today.Unix())+2*24*60*60 {
 		t.Errorf("illustrative vector expires %s", time.Unix(at, 0).UTC())
 	}
 }
