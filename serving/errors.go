@@ -33,6 +33,7 @@ type Reason string
 const (
 	TeamUnknown         Reason = "TEAM_UNKNOWN"
 	MatchUnknown        Reason = "MATCH_UNKNOWN"
+	SeasonUnknown       Reason = "SEASON_UNKNOWN"
 	CompetitionUnknown  Reason = "COMPETITION_UNKNOWN"
 	ModelUnknown        Reason = "MODEL_UNKNOWN"
 	ModelVersionUnknown Reason = "MODEL_VERSION_UNKNOWN"
@@ -50,6 +51,7 @@ const (
 	TensorValue         Reason = "TENSOR_VALUE"
 	QueueFull           Reason = "QUEUE_FULL"
 	MessageTooLarge     Reason = "MESSAGE_TOO_LARGE"
+	SeasonIncomplete    Reason = "SEASON_INCOMPLETE"
 	SchemaMismatch      Reason = "SCHEMA_MISMATCH"
 	FeaturesNotKept     Reason = "FEATURES_NOT_KEPT"
 	AccessDenied        Reason = "ACCESS_DENIED"
@@ -67,6 +69,7 @@ var reasons = map[Reason]struct {
 }{
 	TeamUnknown:         {code: codes.NotFound},
 	MatchUnknown:        {code: codes.NotFound},
+	SeasonUnknown:       {code: codes.NotFound},
 	CompetitionUnknown:  {code: codes.NotFound},
 	ModelUnknown:        {code: codes.NotFound},
 	ModelVersionUnknown: {code: codes.NotFound},
@@ -84,6 +87,7 @@ var reasons = map[Reason]struct {
 	TensorValue:         {code: codes.InvalidArgument},
 	QueueFull:           {code: codes.ResourceExhausted, retry: 100 * time.Millisecond},
 	MessageTooLarge:     {code: codes.ResourceExhausted},
+	SeasonIncomplete:    {code: codes.FailedPrecondition},
 	SchemaMismatch:      {code: codes.FailedPrecondition},
 	FeaturesNotKept:     {code: codes.FailedPrecondition},
 	AccessDenied:        {code: codes.PermissionDenied},

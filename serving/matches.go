@@ -122,12 +122,7 @@ func (s *Service) GetTable(ctx context.Context, request *pb.GetTableRequest) (*p
 		AsOf:        timestamppb.New(table.AsOf.Time()),
 	}
 	for i := range table.Rows {
-		row := &table.Rows[i]
-		response.Rows = append(response.Rows, &pb.TableRow{
-			Position: int32(i + 1), Team: newTeam(&row.Team),
-			Played: int32(row.Played), Won: int32(row.Won), Drawn: int32(row.Drawn), Lost: int32(row.Lost),
-			GoalsFor: int32(row.GoalsFor), GoalsAgainst: int32(row.GoalsAgainst), Points: int32(row.Points),
-		})
+		response.Rows = append(response.Rows, newTableRow(i, &table.Rows[i]))
 	}
 	return response, nil
 }
@@ -211,6 +206,15 @@ func fillTeam(out *pb.Team, team *features.Team) {
 	out.Name = team.Name
 	out.Country = team.Country
 	out.Competition = team.Competition
+}
+
+// newTableRow is the row at a place of a table, counted from 0.
+func newTableRow(place int, row *features.TableRow) *pb.TableRow {
+	return &pb.TableRow{
+		Position: int32(place + 1), Team: newTeam(&row.Team),
+		Played: int32(row.Played), Won: int32(row.Won), Drawn: int32(row.Drawn), Lost: int32(row.Lost),
+		GoalsFor: int32(row.GoalsFor), GoalsAgainst: int32(row.GoalsAgainst), Points: int32(row.Points),
+	}
 }
 
 func newCompetition(c *features.Competition) *pb.Competition {

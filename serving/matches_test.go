@@ -223,12 +223,6 @@ func TestNotBuilt(t *testing.T) {
 		&pb.GetPredictionRequest{PredictionId: "x"}, want("PredictionService.GetPrediction"))
 	ask[pb.GetModelRequest, pb.GetModelResponse](t, s, pb.ModelService_GetModel_FullMethodName, "/models/match-outcome",
 		&pb.GetModelRequest{Name: "match-outcome"}, want("ModelService.GetModel"))
-	for _, c := range callers[pb.SimulateSeasonRequest, pb.SimulateSeasonResponse](s, pb.PredictionService_SimulateSeason_FullMethodName, false) {
-		_, st := c.call(t.Context(), &pb.SimulateSeasonRequest{Competition: "E0"})
-		want("PredictionService.SimulateSeason").check(t, st)
-	}
-	_, st := s.rest(t.Context(), t, "POST", "/predictions/season", `{"competition":"E0"}`, new(pb.SimulateSeasonResponse))
-	want("PredictionService.SimulateSeason").check(t, st)
 }
 
 // The wire's numbers of a match's status are those of features.

@@ -26,7 +26,8 @@ type Service struct {
 	rules     rules
 	telemetry *Telemetry
 
-	workspaces sync.Pool
+	workspaces  sync.Pool
+	simulations turns
 }
 
 // ServiceOptions of a Service.
@@ -61,7 +62,8 @@ func NewService(schema features.Schema, models *inference.Registry, matches feat
 	return &Service{
 		schema: schema, models: models, matches: matches, vectors: vectors, rules: rules,
 		logger: options.Logger, now: options.Now, telemetry: options.Telemetry,
-		workspaces: sync.Pool{New: func() any { return new(workspace) }},
+		workspaces:  sync.Pool{New: func() any { return new(workspace) }},
+		simulations: newTurns(),
 	}, nil
 }
 
@@ -103,11 +105,6 @@ func (s *Service) ListPredictions(context.Context, *pb.ListPredictionsRequest) (
 // GetPrediction implements PredictionService.
 func (s *Service) GetPrediction(context.Context, *pb.GetPredictionRequest) (*pb.GetPredictionResponse, error) {
 	return nil, notBuilt("PredictionService.GetPrediction")
-}
-
-// SimulateSeason implements PredictionService.
-func (s *Service) SimulateSeason(context.Context, *pb.SimulateSeasonRequest) (*pb.SimulateSeasonResponse, error) {
-	return nil, notBuilt("PredictionService.SimulateSeason")
 }
 
 // GetModel implements ModelService.

@@ -87,19 +87,27 @@ func newPlan(l *League, o Options) *plan {
 		order[i] = &l.Matches[i]
 	}
 	slices.SortStableFunc(order, func(a, b *Match) int { return cmp.Compare(a.Week, b.Week) })
-	if len(order) == 0 {
-		return p
+	if len(order) > 0 {
+		p.draw(order, o.Drift)
 	}
+	if l.HeadToHead {
+		p.rivals = newRivals(len(l.Table), l.Played, p.matches)
+	}
+	return p
+}
+
+// draw makes the tables of the matches, which come in the order of weeks.
+func (p *plan) draw(order []*Match, drift Drift) {
 	spread := func(week int) float64 { // of the difference of two teams' log rates
-		return math.Sqrt(2 * (o.Drift.Now*o.Drift.Now + float64(week)*o.Drift.Week*o.Drift.Week))
+		return math.Sqrt(2 * (drift.Now*drift.Now + float64(week)*drift.Week*drift.Week))
 	}
 	firstWeek, last := order[0].Week, spread(order[len(order)-1].Week)
 	spacing := 1.0
 	if last > 0 {
-		p.walks = o.Drift.Week > 0
+		p.walks = drift.Week > 0
 		p.unit = last / 64
 		if p.walks {
-			p.unit = o.Drift.Week / (math.Sqrt(coins) / 2)
+			p.unit = drift.Week / (math.Sqrt(coins) / 2)
 		}
 		p.first = spread(firstWeek) / math.Sqrt2 / p.unit
 		p.perUnit = max(1, int(math.Round(p.unit*maxReach/(sigmas*last)*(1<<16))))
@@ -117,8 +125,4 @@ func newPlan(l *League, o Options) *plan {
 		}
 		p.matches = append(p.matches, f)
 	}
-	if l.HeadToHead {
-		p.rivals = newRivals(len(l.Table), l.Played, p.matches)
-	}
-	return p
 }

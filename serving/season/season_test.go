@@ -248,6 +248,19 @@ func TestNoMatchLeft(t *testing.T) {
 	}
 }
 
+// Head-to-head decides a final table too: the second team won the matches between the first two.
+func TestNoMatchLeftHeadToHead(t *testing.T) {
+	l := &League{
+		HeadToHead: true,
+		Table:      []Standing{{10, 9, 3}, {10, 5, 3}, {7, 3, 8}},
+		Played:     []Score{{0, 1, 0, 0}, {1, 0, 1, 0}, {0, 2, 9, 0}},
+	}
+	r := run(t, l, Options{Seasons: 100, Seed: 1})
+	if r.Teams[1].Places[0] != 1 || r.Teams[0].Places[1] != 1 {
+		t.Errorf("got %v", r.Teams)
+	}
+}
+
 // checkInvariants asserts what holds of every result.
 func checkInvariants(t *testing.T, l *League, r *Result) {
 	t.Helper()
