@@ -1,6 +1,7 @@
 package inference
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,8 @@ type batched struct {
 	batcher   *batch.Batcher[batchKey, *request]
 	merges    sync.Pool // of *merge
 	collector *collector
+	maxRows   int64 // of an execution, where the model counts rows
+	alone     bool  // each request is one execution, whatever its rows: they may depend on one another
 
 	// rowwise: all first dimensions are open, so that requests can be told apart by rows. It turns
 	// false when the first dimension of an output has not been that of the inputs after all.
@@ -39,14 +42,14 @@ type request struct {
 	rows            int64
 }
 
-// outputsMax is how many outputs a model may have whose requests share executions.
+// outputsMax is how many outputs a model may have whose requests share executions, or are split.
 const outputsMax = 64
 
 var requests = sync.Pool{New: func() any { return new(request) }}
 
 // newBatched takes the model over, unless it fails. observer, if not nil, is told what it does.
 func newBatched(m Model, options batch.Options, observer Observer) (*batched, error) {
-	b := &batched{Model: m, collector: new(collector)}
+	b := &batched{Model: m, collector: new(collector), maxRows: int64(cmp.Or(options.MaxRows, batch.MaxRowsDefault))}
 	told := observers{b.collector}
 	if observer != nil {
 		told = append(told, observer)
@@ -55,6 +58,10 @@ func newBatched(m Model, options batch.Options, observer Observer) (*batched, er
 	options.Rejected = func(reason error, waited time.Duration) { told.Rejected(rejection(reason), waited) }
 	b.merges.New = func() any { return new(merge) }
 	b.rowwise.Store(len(m.Outputs()) <= outputsMax && countsRows(m.Inputs()) && countsRows(m.Outputs()))
+	if !b.rowwise.Load() {
+		options.Alone, options.Delay = true, 0 // there is no company to wait for
+	}
+	b.alone = options.Alone
 	var err error
 	b.batcher, err = batch.New[batchKey](m.Concurrency(), b.execute, options)
 	return b, err
@@ -69,8 +76,14 @@ func countsRows(specs []TensorSpec) bool {
 	return len(specs) > 0
 }
 
-// Run implements Model. A request is checked before it joins others, so that it can only fail alone.
+// Run implements Model, at the default priority.
 func (b *batched) Run(ctx context.Context, inputs, outputs []Tensor) error {
+	return b.RunAt(ctx, 0, inputs, outputs)
+}
+
+// RunAt is Run at a priority; see Handle.RunAt. A request is checked before it joins others, so that it
+// can only fail alone.
+func (b *batched) RunAt(ctx context.Context, priority uint32, inputs, outputs []Tensor) error {
 	rows, err := CheckInputs(b.Inputs(), inputs)
 	if err != nil {
 		return err
@@ -78,9 +91,17 @@ func (b *batched) Run(ctx context.Context, inputs, outputs []Tensor) error {
 	if err := CheckOutputs(b.Outputs(), outputs); err != nil {
 		return err
 	}
+	if rows > b.maxRows && !b.alone && b.rowwise.Load() {
+		return b.runParts(ctx, priority, rows, inputs, outputs)
+	}
+	return b.runWhole(ctx, priority, rows, inputs, outputs)
+}
+
+// runWhole has a request be run in one execution.
+func (b *batched) runWhole(ctx context.Context, priority uint32, rows int64, inputs, outputs []Tensor) error {
 	r := requests.Get().(*request)
 	r.inputs, r.outputs, r.rows = inputs, outputs, rows
-	err = b.batcher.Do(ctx, b.key(r), int(rows), r)
+	err := b.batcher.DoPart(ctx, priority, batch.Part{}, b.key(r), int(rows), r)
 	*r = request{}
 	requests.Put(r)
 	return rejection(err)
@@ -88,10 +109,7 @@ func (b *batched) Run(ctx context.Context, inputs, outputs []Tensor) error {
 
 // rejection says in this package's terms why a request was not run, and leaves other errors alone.
 func rejection(err error) error {
-	switch {
-	case errors.Is(err, batch.ErrQueueFull):
-		return ErrQueueFull
-	case errors.Is(err, batch.ErrClosed):
+	if errors.Is(err, batch.ErrClosed) {
 		return errModelClosed
 	}
 	return err
@@ -100,6 +118,9 @@ func rejection(err error) error {
 var errModelClosed = fmt.Errorf("%w: the version has been closed", ErrNotReady)
 
 func (b *batched) key(r *request) batchKey {
+	if b.alone {
+		return batchKey{}
+	}
 	if !b.rowwise.Load() {
 		return batchKey{ticket: b.tickets.Add(1)}
 	}
@@ -143,64 +164,4 @@ func (b *batched) execute(all []*request) error {
 // Close implements Model.
 func (b *batched) Close() error {
 	return errors.Join(b.batcher.Close(context.Background()), b.Model.Close()) // nothing runs, so it does not wait
-}
-
-// merge is the memory of an execution of several requests.
-type merge struct {
-	inputs, outputs []Tensor
-	rows            int64
-}
-
-// join puts the rows of all requests behind one another.
-func (m *merge) join(specs []TensorSpec, all []*request) {
-	m.rows = 0
-	for _, r := range all {
-		m.rows += r.rows
-	}
-	m.inputs = resize(m.inputs, len(specs))
-	for i := range specs {
-		in := &m.inputs[i]
-		first := Find(all[0].inputs, specs[i].Name, i)
-		in.Name, in.Type = first.Name, first.Type
-		in.Shape = append(append(in.Shape[:0], m.rows), first.Shape[1:]...)
-		in.Data = in.Data[:0]
-		for _, r := range all {
-			in.Data = append(in.Data, Find(r.inputs, in.Name, i).Data...)
-		}
-	}
-	m.outputs = resize(m.outputs, len(all[0].outputs))
-	for i := range m.outputs {
-		m.outputs[i].Name = all[0].outputs[i].Name
-	}
-}
-
-// split gives every request its rows of the outputs; false where these are no rows.
-func (m *merge) split(all []*request) bool {
-	for i := range m.outputs {
-		if shape := m.outputs[i].Shape; len(shape) == 0 || shape[0] != m.rows {
-			return false
-		}
-	}
-	for i := range m.outputs {
-		got := &m.outputs[i]
-		elements, _ := count(1, got.Shape[1:]) // of a row
-		var rows []byte
-		rest := got.Data
-		for _, r := range all {
-			out := Find(r.outputs, got.Name, i)
-			out.Type = got.Type
-			out.Shape = append(append(out.Shape[:0], r.rows), got.Shape[1:]...)
-			rows, rest = cut(got.Type, rest, r.rows*elements)
-			out.Data = append(out.Data[:0], rows...)
-		}
-	}
-	return true
-}
-
-// resize returns n tensors, with the memory of those that were there.
-func resize(tensors []Tensor, n int) []Tensor {
-	if n <= cap(tensors) {
-		return tensors[:n]
-	}
-	return append(tensors[:cap(tensors)], make([]Tensor, n-cap(tensors))...)
 }

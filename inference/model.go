@@ -3,6 +3,8 @@ package inference
 import (
 	"context"
 	"errors"
+
+	"footballprediction/inference/batch"
 )
 
 // Errors that callers tell apart with errors.Is. What went wrong exactly is in the error's text.
@@ -14,7 +16,10 @@ var (
 	// ErrNotReady: the model is known, and no version of it can serve now.
 	ErrNotReady = errors.New("model not ready")
 	// ErrQueueFull: the model is busy, and as many requests wait for it as may.
-	ErrQueueFull = errors.New("queue full")
+	ErrQueueFull = batch.ErrQueueFull
+	// ErrDeadlineUnmeetable: the model is busy, and so many requests wait for it that this one's turn
+	// would come after its deadline. It is a *DeadlineError, and an ErrQueueFull.
+	ErrDeadlineUnmeetable = batch.ErrDeadlineUnmeetable
 	// ErrModelFailed: the model ran and failed.
 	ErrModelFailed = errors.New("model failed")
 	// ErrTensorUnknown, ErrTensorDataType, ErrTensorShape, ErrTensorSize and ErrTensorValue: what was
@@ -25,6 +30,9 @@ var (
 	ErrTensorSize     = errors.New("tensor size")
 	ErrTensorValue    = errors.New("tensor value")
 )
+
+// DeadlineError is an ErrDeadlineUnmeetable, with the wait that was expected.
+type DeadlineError = batch.DeadlineError
 
 // Model is one opened model: a signature and a way to run it. Implementations are safe for
 // concurrent use and immutable.

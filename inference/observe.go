@@ -7,7 +7,8 @@ import (
 )
 
 // Execution is one run of a model over a number of Rows, for one request or for several (Items) that
-// share it. If one of several fails, each of its requests is run again, alone.
+// share it. If one of several fails, each of its requests is run again, alone. A request of more rows
+// than an execution may have is run in Parts, all but the last of which are counted there.
 type Execution = batch.Run
 
 // Release is why an execution began when it did and as it did.
@@ -23,9 +24,9 @@ type Observer interface {
 	// Ran is told of every execution, before any of its requests is answered. Waited belongs to the
 	// caller again when it returns.
 	Ran(Execution)
-	// Rejected is told of every request that was given back without having been run, why (one of
-	// ErrQueueFull, ErrNotReady, context.Canceled and context.DeadlineExceeded) and how long it had
-	// waited. Requests that do not fit the model's signature are not among them.
+	// Rejected is told of every request that was given back without having been run, or between two of
+	// its parts, why (one of ErrQueueFull, ErrDeadlineUnmeetable, ErrNotReady, context.Canceled and
+	// context.DeadlineExceeded) and how long it had waited. Requests that do not fit the model's signature are not among them.
 	Rejected(reason error, waited time.Duration)
 }
 

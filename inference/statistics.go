@@ -10,7 +10,7 @@ import (
 type Statistics struct {
 	// Last is when the last successful execution began, zero if there was none.
 	Last time.Time
-	// Rows are those of the requests that were answered, Executions the successful runs of the model.
+	// Rows are those of the successful runs of the model, which Executions counts.
 	Rows, Executions uint64
 	// Answered and Failed are requests, with their time from arrival to end. Failed are those that the
 	// model failed on and those that were not run: the queue was full, or who asked had left.
@@ -69,6 +69,9 @@ func (c *collector) Ran(e Execution) {
 		s.Answered.add(waited + e.Took)
 		s.Waited.add(waited)
 		s.Computed.add(e.Took)
+	}
+	for _, t := range [...]*Tally{&s.Answered, &s.Waited, &s.Computed} {
+		t.Count -= uint64(e.Parts) // its last part counts the request; the time is that of all
 	}
 	if e.Rows > BatchRowsMax {
 		return

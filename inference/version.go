@@ -55,9 +55,18 @@ func (h Handle) Model() Model { return h.v.model }
 // Statistics returns what the version has done since it was loaded.
 func (h Handle) Statistics() Statistics { return h.v.model.collector.statistics() }
 
-// Run runs the model; see Model.Run.
+// Run runs the model; see Model.Run. A request of more rows than an execution may have is run in
+// several, one after another, if the model counts rows.
 func (h Handle) Run(ctx context.Context, inputs, outputs []Tensor) error {
 	return h.v.model.Run(ctx, inputs, outputs)
+}
+
+// RunAt is Run for a request of that priority: 1 is the highest of Config.PriorityLevels, and 0 and
+// what is beyond them stand for the default. While all sessions are busy, higher priorities go first;
+// none starves. Priorities are those of one model: between models, the operating system shares the
+// processors out among the sessions that run.
+func (h Handle) RunAt(ctx context.Context, priority uint32, inputs, outputs []Tensor) error {
+	return h.v.model.RunAt(ctx, priority, inputs, outputs)
 }
 
 // Release gives the hold back. Each handle that Acquire returned is released exactly once.
