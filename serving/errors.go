@@ -228,6 +228,9 @@ func explain(err error) *Error {
 		if team, ok := errors.AsType[*features.TeamUnknownError](err); ok {
 			return e.with("team", team.Name).with("suggestions", suggestions(team))
 		}
+		if shed, ok := errors.AsType[*inference.DeadlineError](err); ok {
+			e.Retry = shed.Wait
+		}
 		return e
 	}
 	var (

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
@@ -66,6 +67,14 @@ func TestExplain(t *testing.T) {
 		if !covered[s.err] {
 			t.Errorf("sentinel %v has no row", s.err)
 		}
+	}
+}
+
+// Who is sent away because the deadline cannot be met is told how long the wait would have been.
+func TestExplainDeadline(t *testing.T) {
+	e := explain(fmt.Errorf("run: %w", &inference.DeadlineError{Wait: 3 * time.Second, Left: time.Second}))
+	if e.Code != codes.ResourceExhausted || e.Reason != QueueFull || e.Retry != 3*time.Second {
+		t.Errorf("got %s, reason %q, retry after %s", e.Code, e.Reason, e.Retry)
 	}
 }
 

@@ -59,7 +59,7 @@ func (t *Telemetry) Observe(model, version string) inference.Observer {
 		}
 	}
 	for reason, name := range map[error]string{
-		inference.ErrQueueFull: "queue_full", inference.ErrNotReady: "closed",
+		inference.ErrQueueFull: "queue_full", inference.ErrDeadlineUnmeetable: "deadline_unmeetable", inference.ErrNotReady: "closed",
 		context.Canceled: "cancelled", context.DeadlineExceeded: "deadline_exceeded",
 	} {
 		o.rejected[reason] = with(attribute.String("reason", name))
@@ -96,7 +96,8 @@ func (o *modelObserver) Ran(e inference.Execution) {
 func (o *modelObserver) Rejected(reason error, _ time.Duration) {
 	options := o.other
 	for known, prepared := range o.rejected {
-		if errors.Is(reason, known) {
+		// What is unmeetable is a full queue, too.
+		if errors.Is(reason, known) && (known != inference.ErrQueueFull || !errors.Is(reason, inference.ErrDeadlineUnmeetable)) {
 			options = prepared
 		}
 	}

@@ -64,6 +64,7 @@ func TestWhatModelsDoIsMeasured(t *testing.T) {
 	observer.Ran(inference.Execution{Items: 2, Rows: 5, Waited: []time.Duration{1, 2}, Took: 3})
 	observer.Ran(inference.Execution{Items: 1, Rows: 1, Waited: []time.Duration{1}, Took: 3, Err: errors.New("no")})
 	observer.Rejected(inference.ErrQueueFull, 0)
+	observer.Rejected(&inference.DeadlineError{}, 0)
 	observer.Rejected(context.Canceled, 0)
 	observer.Rejected(errors.New("else"), 0)
 	for _, c := range []struct {
@@ -73,7 +74,7 @@ func TestWhatModelsDoIsMeasured(t *testing.T) {
 	}{
 		{"footballprediction.inference.executions", "failed", map[string]int64{"true": 1, "false": 1}},
 		{"footballprediction.inference.executions", "release", map[string]int64{"free_slot": 2}},
-		{"footballprediction.inference.rejections", "reason", map[string]int64{"queue_full": 1, "cancelled": 1, "other": 1}},
+		{"footballprediction.inference.rejections", "reason", map[string]int64{"queue_full": 1, "deadline_unmeetable": 1, "cancelled": 1, "other": 1}},
 		{"footballprediction.inference.batch.size", "version", map[string]int64{"7": 6}},
 		{"footballprediction.inference.queue.duration", "model", map[string]int64{"m": 3}},
 		{"footballprediction.inference.compute.duration", "model", map[string]int64{"m": 2}},
