@@ -43,6 +43,7 @@ const (
 	DateBeforeHistory   Reason = "DATE_BEFORE_HISTORY"
 	BatchEmpty          Reason = "BATCH_EMPTY"
 	BatchTooLarge       Reason = "BATCH_TOO_LARGE"
+	OddsInvalid         Reason = "ODDS_INVALID"
 	FieldInvalid        Reason = "FIELD_INVALID"
 	TensorUnknown       Reason = "TENSOR_UNKNOWN"
 	TensorDataType      Reason = "TENSOR_DATATYPE"
@@ -54,6 +55,7 @@ const (
 	SeasonIncomplete    Reason = "SEASON_INCOMPLETE"
 	SchemaMismatch      Reason = "SCHEMA_MISMATCH"
 	FeaturesNotKept     Reason = "FEATURES_NOT_KEPT"
+	Unexplainable       Reason = "EXPLANATION_UNAVAILABLE"
 	AccessDenied        Reason = "ACCESS_DENIED"
 	MethodNotAllowed    Reason = "METHOD_NOT_ALLOWED"
 	NotBuilt            Reason = "NOT_BUILT"
@@ -79,6 +81,7 @@ var reasons = map[Reason]struct {
 	DateBeforeHistory:   {code: codes.InvalidArgument},
 	BatchEmpty:          {code: codes.InvalidArgument},
 	BatchTooLarge:       {code: codes.InvalidArgument},
+	OddsInvalid:         {code: codes.InvalidArgument},
 	FieldInvalid:        {code: codes.InvalidArgument},
 	TensorUnknown:       {code: codes.InvalidArgument},
 	TensorDataType:      {code: codes.InvalidArgument},
@@ -90,6 +93,7 @@ var reasons = map[Reason]struct {
 	SeasonIncomplete:    {code: codes.FailedPrecondition},
 	SchemaMismatch:      {code: codes.FailedPrecondition},
 	FeaturesNotKept:     {code: codes.FailedPrecondition},
+	Unexplainable:       {code: codes.FailedPrecondition},
 	AccessDenied:        {code: codes.PermissionDenied},
 	MethodNotAllowed:    {code: codes.Unimplemented},
 	NotBuilt:            {code: codes.Unimplemented},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -190,10 +191,24 @@ var predictErrors = []struct {
 		wrong{code: codes.InvalidArgument, reason: "FIELD_INVALID", fields: []string{"markets[0]"}, message: "99"}},
 	{"market twice", func(r *pb.PredictRequest) { r.Markets = []pb.Market{1, 1} },
 		wrong{code: codes.InvalidArgument, reason: "FIELD_INVALID", fields: []string{"markets"}}},
-	{"odds", func(r *pb.PredictRequest) { r.Odds = &pb.Odds{} },
-		wrong{code: codes.Unimplemented, reason: "NOT_BUILT", fields: []string{"odds"}}},
-	{"explain", func(r *pb.PredictRequest) { r.Explain = true },
-		wrong{code: codes.Unimplemented, reason: "NOT_BUILT", fields: []string{"explain"}}},
+	{"odds that say nothing", func(r *pb.PredictRequest) { r.Odds = &pb.Odds{} },
+		wrong{code: codes.InvalidArgument, reason: "ODDS_INVALID", fields: []string{"odds"}, message: "expected home, draw and away, or over_2_5 and under_2_5, got none"}},
+	{"odds of 1", func(r *pb.PredictRequest) { r.Odds = &pb.Odds{Home: 1, Draw: 3, Away: 4} },
+		wrong{code: codes.InvalidArgument, reason: "ODDS_INVALID", fields: []string{"odds.home"}, message: "odds.home: expected a finite decimal number over 1, got 1"}},
+	{"no odds of a draw", func(r *pb.PredictRequest) { r.Odds = &pb.Odds{Home: 2, Away: 4} },
+		wrong{code: codes.InvalidArgument, reason: "ODDS_INVALID", fields: []string{"odds.draw"}, message: "got 0"}},
+	{"odds NaN", func(r *pb.PredictRequest) { r.Odds = &pb.Odds{Home: 2, Draw: 3, Away: math.NaN()} },
+		wrong{code: codes.InvalidArgument, reason: "ODDS_INVALID", fields: []string{"odds.away"}, message: "got NaN"}},
+	{"odds infinite", func(r *pb.PredictRequest) { r.Odds = &pb.Odds{Over_2_5: math.Inf(1), Under_2_5: 1.01} },
+		wrong{code: codes.InvalidArgument, reason: "ODDS_INVALID", fields: []string{"odds.over_2_5"}, message: "got +Inf"}},
+	{"odds negative", func(r *pb.PredictRequest) { r.Odds = &pb.Odds{Home: 2, Draw: 3, Away: 4, Over_2_5: 2, Under_2_5: -2} },
+		wrong{code: codes.InvalidArgument, reason: "ODDS_INVALID", fields: []string{"odds.under_2_5"}, message: "got -2"}},
+	{"over without under", func(r *pb.PredictRequest) { r.Odds = &pb.Odds{Home: 2, Draw: 3.4, Away: 4, Over_2_5: 1.9} },
+		wrong{code: codes.InvalidArgument, reason: "ODDS_INVALID", fields: []string{"odds.under_2_5"}, message: "got 0"}},
+	{"odds of a sure loss", func(r *pb.PredictRequest) { r.Odds = &pb.Odds{Home: 4, Draw: 4, Away: 4} },
+		wrong{code: codes.InvalidArgument, reason: "ODDS_INVALID", fields: []string{"odds.home", "odds.draw", "odds.away"}, message: "from 0.98 to 1.25, got 0.75"}},
+	{"odds that nobody takes", func(r *pb.PredictRequest) { r.Odds = &pb.Odds{Over_2_5: 1.5, Under_2_5: 1.6} },
+		wrong{code: codes.InvalidArgument, reason: "ODDS_INVALID", fields: []string{"odds.over_2_5", "odds.under_2_5"}, message: "from 0.98 to 1.25, got 1.29"}},
 	{"assignment key", func(r *pb.PredictRequest) { r.AssignmentKey = "user-1" },
 		wrong{code: codes.Unimplemented, reason: "NOT_BUILT", fields: []string{"assignment_key"}}},
 }

@@ -39,6 +39,11 @@ type Manifest struct {
 	Rho               float64            `json:"rho"` // of Dixon and Coles
 	DataCutoff        features.Date      `json:"data_cutoff"`
 	Metrics           map[string]float64 `json:"metrics"`
+	// FeatureMeans are those of the rows that the model was trained on, by name. They may be left out,
+	// and then the model's predictions cannot be explained.
+	FeatureMeans map[string]float64 `json:"feature_means"`
+
+	attribution *attribution // nil without FeatureMeans
 }
 
 // AdmitMatchModel returns the check, for inference.Options.Admit, that decides whether an opened
@@ -66,6 +71,9 @@ func AdmitMatchModel(schemas ...features.Schema) func(name, version, dir string,
 		}
 		if err := checkGoldenOutputs(dir, model.Outputs()); err != nil {
 			return nil, fmt.Errorf("golden.json: %w", err)
+		}
+		if manifest.attribution, err = newAttribution(schema, manifest.FeatureMeans); err != nil {
+			return nil, fmt.Errorf("manifest.json: %w", err)
 		}
 		return manifest, nil
 	}

@@ -10,6 +10,7 @@ import (
 
 	pb "footballprediction/api/gen/footballprediction/v1"
 	"footballprediction/features"
+	"footballprediction/serving/scoreline"
 )
 
 // staleAfter is the age from which features are reported as stale.
@@ -59,7 +60,13 @@ func (s *Service) answer(a *answer, w *workspace, i int, now time.Time) error {
 		return q.err
 	}
 	run := q.run
-	grid, err := run.grid(q.row)
+	var grid scoreline.Grid
+	var err error
+	if q.odds == nil {
+		grid, err = run.grid(q.row)
+	} else {
+		grid, err = run.blend(q.row, q.odds)
+	}
 	if err != nil {
 		return err
 	}
@@ -75,6 +82,7 @@ func (s *Service) answer(a *answer, w *workspace, i int, now time.Time) error {
 	a.result.HomeProbability, a.result.DrawProbability, a.result.AwayProbability = grid.MatchResult()
 	a.goals.Home, a.goals.Away = grid.Means()
 	p.Markets = newMarkets(q.request.Markets, &grid)
+	p.Explanation = q.explanation
 	a.model.Name, a.model.Version, a.model.Variant = run.handle.Name(), run.handle.Version(), q.variant
 	p.Source = pb.PredictionSource_PREDICTION_SOURCE_INFERENCE
 
@@ -114,16 +122,17 @@ func featureStatus(asOf features.Date, now time.Time) pb.FeatureStatus {
 
 // resolve finds out which match a question is about.
 func (s *Service) resolve(ctx context.Context, q *question) error {
-	switch {
-	case q.request.Odds != nil:
-		return notBuilt("field odds").at("odds")
-	case q.request.Explain:
-		return notBuilt("field explain").at("explain")
-	case q.request.AssignmentKey != "":
+	if q.request.AssignmentKey != "" {
 		return notBuilt("field assignment_key").at("assignment_key")
 	}
 	if err := checkMarkets(q.request.Markets); err != nil {
 		return err
+	}
+	if q.request.Odds != nil {
+		var err error
+		if q.odds, err = readOdds(q.request.Odds); err != nil {
+			return err
+		}
 	}
 	switch target := q.request.Target.(type) {
 	case *pb.PredictRequest_MatchId:

@@ -251,37 +251,6 @@ func TestQualityRefusesWhatIsNoForecast(t *testing.T) {
 	}
 }
 
-func TestDeVig(t *testing.T) {
-	// Inverses .5, .3 and .25: an overround of 1.05.
-	f, err := DeVig(2, 10.0/3, 4)
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantNear(t, "home", f.Home, .5/1.05, 1e-15)
-	wantNear(t, "draw", f.Draw, .3/1.05, 1e-15)
-	wantNear(t, "away", f.Away, .25/1.05, 1e-15)
-
-	for _, c := range []struct {
-		name             string
-		home, draw, away float64
-		want             string
-	}{
-		{"odds of 1", 1, 3, 4, "home odds: want a finite decimal number over 1, got 1"},
-		{"no odds", 2, 0, 4, "draw odds: want a finite decimal number over 1, got 0"},
-		{"NaN", 2, 3, math.NaN(), "away odds: want a finite decimal number over 1, got NaN"},
-		{"infinite", 2, 3, math.Inf(1), "away odds: want a finite decimal number over 1, got +Inf"},
-		{"negative", -2, 3, 4, "home odds: want a finite decimal number over 1, got -2"},
-		{"sure loss", 4, 4, 4, "want an overround from 0.98 to 1.25, got 0.75"},
-		{"no customer", 1.5, 2, 4, "want an overround from 0.98 to 1.25, got 1.41"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			if _, err := DeVig(c.home, c.draw, c.away); err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("want an error with %q, got %v", c.want, err)
-			}
-		})
-	}
-}
-
 func BenchmarkQuality(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	forecasts := make([]Forecast, 18_005)

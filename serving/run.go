@@ -55,8 +55,7 @@ func (r *run) execute(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err // who has left needs no run
 	}
-	r.outcomes = slices.Grow(r.outcomes[:0], 3*r.rows)[:3*r.rows]
-	r.goals = slices.Grow(r.goals[:0], 2*r.rows)[:2*r.rows]
+	r.makeRoom()
 	err := r.executeRows(ctx, 0, r.rows)
 	if err == nil || errors.Is(err, inference.ErrQueueFull) || errors.Is(err, inference.ErrNotReady) {
 		return err
@@ -72,6 +71,12 @@ func (r *run) execute(ctx context.Context) error {
 		r.failures[i] = err
 	}
 	return ctx.Err()
+}
+
+// makeRoom makes room for the model's answers to all rows.
+func (r *run) makeRoom() {
+	r.outcomes = slices.Grow(r.outcomes[:0], 3*r.rows)[:3*r.rows]
+	r.goals = slices.Grow(r.goals[:0], 2*r.rows)[:2*r.rows]
 }
 
 // executeRows runs the model over some of the rows.
@@ -96,10 +101,10 @@ func (r *run) executeRows(ctx context.Context, from, to int) error {
 	return nil
 }
 
-// grid returns the grid of scores of a row.
-func (r *run) grid(row int) (scoreline.Grid, error) {
+// targets returns what the model said of a row.
+func (r *run) targets(row int) (scoreline.Targets, error) {
 	if len(r.failures) > 0 && r.failures[row] != nil {
-		return scoreline.Grid{}, r.failed(r.failures[row])
+		return scoreline.Targets{}, r.failed(r.failures[row])
 	}
 	p, goals := r.outcomes[3*row:3*row+3], r.goals[2*row:2*row+2]
 	targets := scoreline.Targets{
@@ -107,9 +112,51 @@ func (r *run) grid(row int) (scoreline.Grid, error) {
 		HomeGoals: float64(goals[0]), AwayGoals: float64(goals[1]),
 	}
 	if sum := targets.HomeWin + targets.Draw + targets.AwayWin; !(math.Abs(sum-1) <= sumTolerance) {
-		return scoreline.Grid{}, r.failed(fmt.Errorf("output %s: expected a sum of 1, got %v", outcomesOutput, p))
+		return scoreline.Targets{}, r.failed(fmt.Errorf("output %s: expected a sum of 1, got %v", outcomesOutput, p))
+	}
+	return targets, nil
+}
+
+// grid returns the grid of scores of a row.
+func (r *run) grid(row int) (scoreline.Grid, error) {
+	targets, err := r.targets(row)
+	if err != nil {
+		return scoreline.Grid{}, err
 	}
 	grid, err := scoreline.New(targets, r.manifest.Rho) // which refuses what is negative or not finite
+	if err != nil {
+		return grid, r.failed(err)
+	}
+	return grid, nil
+}
+
+// normalised is targets with a match result that sums to 1, and nothing that is negative or not finite.
+func (r *run) normalised(row int) (scoreline.Targets, error) {
+	targets, err := r.targets(row)
+	if err != nil {
+		return targets, err
+	}
+	if targets, err = targets.Normalised(); err != nil {
+		return targets, r.failed(err)
+	}
+	return targets, nil
+}
+
+// blend is grid with odds in the place of what the model says of the same.
+func (r *run) blend(row int, odds *fairOdds) (scoreline.Grid, error) {
+	targets, err := r.normalised(row)
+	if err != nil {
+		return scoreline.Grid{}, err
+	}
+	if odds.hasResult {
+		targets.HomeWin, targets.Draw, targets.AwayWin = odds.result.Home, odds.result.Draw, odds.result.Away
+	}
+	var grid scoreline.Grid
+	if odds.hasOver {
+		grid, err = scoreline.NewOver(targets, odds.over, r.manifest.Rho)
+	} else {
+		grid, err = scoreline.New(targets, r.manifest.Rho)
+	}
 	if err != nil {
 		return grid, r.failed(err)
 	}

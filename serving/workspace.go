@@ -19,6 +19,7 @@ type workspace struct {
 	lookups   []lookup
 	runs      []*run
 	spare     []*run // runs of earlier calls, for their memory
+	contrast  run    // of one question at a time, for its explanation
 }
 
 // A question is a request on its way to an answer.
@@ -31,6 +32,9 @@ type question struct {
 	variant    string
 	vector     int // its place among the fixtures
 	row        int // its place among the rows of the run
+
+	odds        *fairOdds       // of the request; nil where it has none
+	explanation *pb.Explanation // nil where none was asked for
 }
 
 // A lookup remembers which run a model and version, as asked for, came to.
@@ -54,6 +58,7 @@ func (s *Service) recycle(w *workspace) {
 		r.handle, r.manifest = inference.Handle{}, nil
 		w.spare = append(w.spare, r)
 	}
+	w.contrast.handle, w.contrast.manifest = inference.Handle{}, nil
 	clear(w.questions)
 	clear(w.fixtures)
 	clear(w.lookups)
@@ -101,6 +106,15 @@ func (s *Service) compute(ctx context.Context, w *workspace) error {
 	watch.lap(stageFeatures)
 	for _, r := range w.runs {
 		if err := r.execute(ctx); err != nil {
+			return err
+		}
+	}
+	for i := range w.questions {
+		q := &w.questions[i]
+		if !q.request.Explain || q.err != nil {
+			continue
+		}
+		if err := w.contrast.explain(ctx, q); err != nil {
 			return err
 		}
 	}

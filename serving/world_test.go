@@ -27,8 +27,8 @@ var today = time.Date(2025, 6, 10, 15, 4, 5, 0, time.UTC)
 // testSchema is small enough to work the answers out by hand.
 var testSchema = features.Schema{
 	Features: []features.Feature{
-		{Name: "home_strength", Unit: "goals", Group: "rating"},
-		{Name: "away_strength", Unit: "goals", Group: "rating"},
+		{Name: "home_strength", Unit: "goals", Group: "home_rating"},
+		{Name: "away_strength", Unit: "goals", Group: "away_rating"},
 	},
 	Hash: strings.Repeat("ab", 32),
 }
@@ -200,7 +200,8 @@ type fakeModel struct {
 
 func manifest(hash string) string {
 	return fmt.Sprintf(`{"model":"match-outcome","version":"1","feature_schema_hash":%q,"features":["home_strength","away_strength"],
-		"rho":-0.05,"data_cutoff":"2025-05-25","metrics":{"rps":0.198,"log_loss":0.975}}`, hash)
+		"rho":-0.05,"data_cutoff":"2025-05-25","metrics":{"rps":0.198,"log_loss":0.975},
+		"feature_means":{"home_strength":1.5,"away_strength":1.5}}`, hash)
 }
 
 // golden is a row of the fake model, worked out by hand.

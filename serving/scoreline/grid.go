@@ -39,8 +39,8 @@ type Targets struct {
 // sumTolerance is how far from 1 the match-result probabilities may sum.
 const sumTolerance = 1e-4
 
-// check returns t with its match result normalised, or an error that names the field at fault.
-func (t Targets) check() (Targets, error) {
+// Normalised returns t with a match result that sums to 1, or an error that names the field at fault.
+func (t Targets) Normalised() (Targets, error) {
 	for _, f := range [...]struct {
 		name  string
 		value float64

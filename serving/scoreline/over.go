@@ -28,7 +28,7 @@ func NewOver(t Targets, over, rho float64) (Grid, error) {
 //
 // Errors are those of Tilt, and an over that is no probability.
 func (g *Grid) TiltOver(t Targets, over float64) (met bool, err error) {
-	if t, err = t.check(); err != nil {
+	if t, err = t.Normalised(); err != nil {
 		return false, err
 	}
 	if !(over >= 0 && over <= 1) {

@@ -31,7 +31,7 @@ const (
 // Targets that are NaN, infinite, negative or do not sum to 1, and a result of positive probability
 // for which g has no cell, are errors, and leave g as it was.
 func (g *Grid) Tilt(t Targets) (met bool, err error) {
-	t, err = t.check()
+	t, err = t.Normalised()
 	if err != nil {
 		return false, err
 	}
