@@ -13,6 +13,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/footballprediction
 BUF := tools/node_modules/.bin/buf
 PYTHON_PACKAGES := models/.venv/synced
 CLIENT_PACKAGES := .tmp/clients/synced
+TRAINED_PACKAGES := .tmp/trained/synced
 WEB_PACKAGES := serving/web/node_modules/.synced
 GOLANGCI_VERSION := 2.15.0
 GOLANGCI := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)
@@ -71,14 +72,14 @@ generate: need-go $(BUF) .tmp/imports $(WEB_PACKAGES) ## Generate api/gen and th
 	cd serving/web && npm run build
 
 .PHONY: lint
-lint: CLIENTS := ../serving/openinference/testdata
+lint: SCRIPTS := . ../serving/openinference/testdata ../inference/onnx/testdata
 lint: need-go need-shellcheck $(BUF) .tmp/imports $(GOLANGCI) $(PYTHON_PACKAGES) $(WEB_PACKAGES) ## Check style and the import rule: buf, golangci-lint, ruff, tsc, shellcheck
 	$(BUF) lint
 	$(BUF) format --diff --exit-code api
 	$(GOLANGCI) run
 	cd benchmarks/ghz && $(GOLANGCI) run
 	! go list -f '{{if .CgoFiles}}{{.ImportPath}}: cgo stays in inference/onnx{{end}}' ./... | grep -v /inference/onnx:
-	cd models && .venv/bin/ruff check --config pyproject.toml . $(CLIENTS) && .venv/bin/ruff format --check --config pyproject.toml . $(CLIENTS)
+	cd models && .venv/bin/ruff check --config pyproject.toml $(SCRIPTS) && .venv/bin/ruff format --check --config pyproject.toml $(SCRIPTS)
 	cd serving/web && npm run check
 	shellcheck .ci/run tools/*.sh
 
@@ -96,7 +97,7 @@ clean: ## Remove what was built here (downloads in the user's cache stay)
 	rm -rf bin .tmp serving/web/.test
 
 .PHONY: setup
-setup: need-go bin/lib/libonnxruntime.so $(BUF) $(PYTHON_PACKAGES) $(CLIENT_PACKAGES) $(WEB_PACKAGES) ## Fetch everything that building and testing need
+setup: need-go bin/lib/libonnxruntime.so $(BUF) $(PYTHON_PACKAGES) $(CLIENT_PACKAGES) $(TRAINED_PACKAGES) $(WEB_PACKAGES) ## Fetch everything that building and testing need
 	go mod download
 	go tool -modfile=tools/go.mod connectconformance --version
 	go -C benchmarks/ghz mod download
@@ -118,7 +119,8 @@ bin/lib/libonnxruntime.so: tools/onnxruntime.sh
 
 $(PYTHON_PACKAGES): models/requirements.lock
 $(CLIENT_PACKAGES): serving/openinference/testdata/requirements.lock
-$(PYTHON_PACKAGES) $(CLIENT_PACKAGES): tools/python.sh tools/uv.txt
+$(TRAINED_PACKAGES): inference/onnx/testdata/requirements.lock
+$(PYTHON_PACKAGES) $(CLIENT_PACKAGES) $(TRAINED_PACKAGES): tools/python.sh tools/uv.txt
 	@tools/python.sh $(@D) $(filter %.lock,$^) $(CACHE)
 	@touch $@
 

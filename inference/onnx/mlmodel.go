@@ -135,6 +135,19 @@ func checkSignature(what string, fields []field, graph []inference.TensorSpec) e
 	return nil
 }
 
+// leaveOpen opens the dimensions of outputs that a signature leaves open. Converters write graphs that
+// have one wrong, as that of LightGBM does, for whom a class is given to a single row; ONNX Runtime
+// takes what a graph says of its outputs for a hint.
+func leaveOpen(outputs []inference.TensorSpec, shapes map[string][]int64) {
+	for i := range outputs {
+		for j, d := range shapes[outputs[i].Name] {
+			if d == -1 {
+				outputs[i].Shape[j] = -1
+			}
+		}
+	}
+}
+
 func indexOf(specs []inference.TensorSpec, name string) int {
 	for i := range specs {
 		if specs[i].Name == name {

@@ -109,6 +109,9 @@ func (o *Opener) open(ctx context.Context, dir string) (*Model, error) {
 		if err := checkSignature(side.what, fields, *side.specs); err != nil {
 			return nil, err
 		}
+		if side.what == "output" {
+			leaveOpen(*side.specs, shapes(fields))
+		}
 	}
 	m.layout = newLayout(m.inputs, m.outputs)
 	if err := m.start(ctx, path, o.count(config), options); err != nil {

@@ -28,6 +28,17 @@ func Models(t testing.TB) string {
 	return filepath.Join(root(t), "models", "testdata")
 }
 
+// Python returns the Python that has the packages of inference/onnx/testdata, which `make setup` lays
+// into .tmp/trained. Without it the test fails.
+func Python(t testing.TB) string {
+	t.Helper()
+	python := filepath.Join(root(t), ".tmp", "trained", "bin", "python")
+	if _, err := os.Stat(python); err != nil {
+		t.Fatalf("packages that make models: %v: run `make setup`", err)
+	}
+	return python
+}
+
 // root returns the folder of go.mod.
 func root(t testing.TB) string {
 	t.Helper()
