@@ -14,6 +14,7 @@ BUF := tools/node_modules/.bin/buf
 PYTHON_PACKAGES := models/.venv/synced
 CLIENT_PACKAGES := .tmp/clients/synced
 TRAINED_PACKAGES := .tmp/trained/synced
+PERF_ANALYZER := .tmp/perf_analyzer/perf_analyzer
 WEB_PACKAGES := serving/web/node_modules/.synced
 GOLANGCI_VERSION := 2.15.0
 GOLANGCI := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)
@@ -21,6 +22,8 @@ GOLANGCI := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)
 # Match history to train on and, if the folder is there, bookmakers' odds to compare with.
 DATA := ../shared/data/open/pddl
 ODDS := ../shared/data/results
+# What to train: glm, which serves, or blend, which is released only if the gate finds it better.
+RECIPE := glm
 
 # How long each Go benchmark runs: a duration, or a count such as 1x.
 BENCHTIME := 1s
@@ -84,12 +87,13 @@ lint: need-go need-shellcheck $(BUF) .tmp/imports $(GOLANGCI) $(PYTHON_PACKAGES)
 	shellcheck .ci/run tools/*.sh
 
 .PHONY: train
-train: build $(PYTHON_PACKAGES) ## Train, judge and release the models (DATA=folder ODDS=folder)
-	mkdir -p .tmp && rm -rf .tmp/state
+train: build $(PYTHON_PACKAGES) ## Train, judge and release the models with their cards (DATA=folder ODDS=folder RECIPE=glm)
+	mkdir -p .tmp && rm -rf .tmp/state .tmp/rivals
 	bin/footballprediction features export --data $(DATA) --parquet .tmp/features.parquet --state .tmp/state
-	$(if $(wildcard $(ODDS)),bin/footballprediction features export --data $(ODDS) --odds .tmp/odds.parquet)
-	models/.venv/bin/python models/train.py --features .tmp/features.parquet --released models/released \
-		$(if $(wildcard $(ODDS)),--odds .tmp/odds.parquet)
+	$(if $(wildcard $(ODDS)),bin/footballprediction features export --data $(ODDS) --odds .tmp/odds.parquet --parquet .tmp/wider.parquet)
+	models/.venv/bin/python models/penaltyblog_models.py --features .tmp/features.parquet --out .tmp/rivals
+	models/.venv/bin/python models/train.py --recipe $(RECIPE) --features .tmp/features.parquet --rivals .tmp/rivals \
+		--released models/released $(if $(wildcard $(ODDS)),--odds .tmp/odds.parquet --wider .tmp/wider.parquet)
 	rm -rf models/released/state && mv .tmp/state models/released/state
 
 .PHONY: clean
@@ -97,7 +101,7 @@ clean: ## Remove what was built here (downloads in the user's cache stay)
 	rm -rf bin .tmp serving/web/.test
 
 .PHONY: setup
-setup: need-go bin/lib/libonnxruntime.so $(BUF) $(PYTHON_PACKAGES) $(CLIENT_PACKAGES) $(TRAINED_PACKAGES) $(WEB_PACKAGES) ## Fetch everything that building and testing need
+setup: need-go bin/lib/libonnxruntime.so $(BUF) $(PYTHON_PACKAGES) $(CLIENT_PACKAGES) $(TRAINED_PACKAGES) $(PERF_ANALYZER) $(WEB_PACKAGES) ## Fetch everything that building and testing need
 	go mod download
 	go tool -modfile=tools/go.mod connectconformance --version
 	go -C benchmarks/ghz mod download
@@ -122,6 +126,10 @@ $(CLIENT_PACKAGES): serving/openinference/testdata/requirements.lock
 $(TRAINED_PACKAGES): inference/onnx/testdata/requirements.lock
 $(PYTHON_PACKAGES) $(CLIENT_PACKAGES) $(TRAINED_PACKAGES): tools/python.sh tools/uv.txt
 	@tools/python.sh $(@D) $(filter %.lock,$^) $(CACHE)
+	@touch $@
+
+$(PERF_ANALYZER): tools/perf_analyzer.sh serving/openinference/testdata/perf_analyzer.txt
+	@tools/perf_analyzer.sh $(@D) $(filter %.txt,$^)
 	@touch $@
 
 $(BUF): tools/package-lock.json tools/.npmrc

@@ -1,4 +1,4 @@
-"""What the champion has to beat, on the same matches: base rate, Elo, Dixon-Coles and the market."""
+"""What the champion has to beat, on the same matches: base rate, Elo, pi-ratings, Dixon-Coles, the market."""
 
 from collections.abc import Iterator
 
@@ -10,14 +10,15 @@ from data import AWAY, HOME, Matches, Odds
 from glm import Array, fit_logit, softmax
 from settings import Settings
 
-ELO_SCALE = 400.0
+# The rating features that a logit is fitted on, and the scale that brings their differences near 1.
+RATINGS = {"Elo": ("elo_difference", 400.0), "pi": ("pi_goal_difference", 1.0)}
 OVERROUND = (0.98, 1.25)  # a book outside is a typing error, not a price
 DAYS_OF_A_WEEK = 7  # blocks run Thursday to Wednesday, so a round is never cut in two
 
 
 def base_rate(matches: Matches, season: str) -> Array:
     """Predict every match of `season` by its league's result frequencies before; (n of season, 3)."""
-    before, now = matches.season < season, matches.season == season
+    before, now = matches.before(season), matches.season == season
     overall = np.bincount(matches.outcome[before], minlength=3) / before.sum()
     forecast = np.empty((int(now.sum()), 3))
     for competition in set(matches.competition[now].tolist()):
@@ -27,10 +28,11 @@ def base_rate(matches: Matches, season: str) -> Array:
     return forecast
 
 
-def elo_logit(matches: Matches, season: str) -> Array:
-    """Predict `season` by a multinomial logit on the Elo difference, fitted before; (n of season, 3)."""
-    before, now = matches.season < season, matches.season == season
-    difference = matches.feature("elo_difference") / ELO_SCALE
+def rating_logit(matches: Matches, season: str, rating: str) -> Array:
+    """Predict `season` by a multinomial logit on one of RATINGS, fitted before; (n of season, 3)."""
+    feature, scale = RATINGS[rating]
+    before, now = matches.before(season), matches.season == season
+    difference = matches.feature(feature) / scale
     design = np.zeros((len(matches), 3, 4))
     design[:, HOME, 0] = design[:, AWAY, 2] = 1.0
     design[:, HOME, 1] = design[:, AWAY, 3] = difference
@@ -50,7 +52,7 @@ def dixon_coles(matches: Matches, first_season: str, settings: Settings) -> Arra
         home, away = places.reshape(2, -1)
         league = DecayedLeague(len(teams), settings)
         day = matches.date[rows].astype(np.int64)
-        for block in _weeks(day):
+        for block in weeks(day):
             league.advance(day[block[0]])
             if wanted[rows[block[0]]]:
                 league.refit()
@@ -59,7 +61,8 @@ def dixon_coles(matches: Matches, first_season: str, settings: Settings) -> Arra
     return forecast
 
 
-def _weeks(day: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+def weeks(day: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Yield the places of the matches of each week, given the days (n,) since 1970-01-01 in order."""
     week = day // DAYS_OF_A_WEEK
     yield from np.split(np.arange(len(day)), np.flatnonzero(np.diff(week)) + 1)
 

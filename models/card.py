@@ -1,33 +1,14 @@
 """The model card: what the model is, what it was measured to do, and where it loses."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
-from champion import Champion
-from data import Matches
-from evaluate import Difference, Row, Scores
+from data import PAST_ODDS, Matches
+from evaluate import Difference, Scores
+from figures import Figures, Table
+from gate import Verdict
+from goal_markets import GoalRow
+from recipes import Blend, MatchModel
 from settings import Settings
-
-
-@dataclass(frozen=True)
-class Table:
-    """A comparison over one set of matches: the champion's scores and those of its rivals."""
-
-    title: str
-    champion: Scores
-    rivals: Sequence[Row]
-
-
-@dataclass(frozen=True)
-class Figures:
-    """All that a card shows: whole tables, and short ones with a line for each season and league."""
-
-    season_forward: Table
-    public_test: Table
-    early_season: Table
-    seasons: Sequence[Table]
-    leagues: Sequence[Table]
-
 
 SCORE_COLUMNS = {
     "RPS": "rps",
@@ -45,8 +26,17 @@ HOME_WIN_COLUMNS = {
 }
 
 
+GOAL_COLUMNS = {
+    "over 2.5 log loss": "over_log_loss",
+    "both score log loss": "both_score_log_loss",
+    "exact score log loss": "exact_score_log_loss",
+    "likeliest score right": "modal_score",
+    "over 2.5 ECE": "over_ece",
+}
+
+
 def write(
-    champion: Champion,
+    model: MatchModel,
     training: Matches,
     version: str,
     judged_version: str,
@@ -58,7 +48,7 @@ def write(
         f"# {settings.model} {version}",
         _summary(training, version, judged_version, settings),
         "## Recipe",
-        _recipe(champion, training, settings),
+        _recipe(model, training, settings),
         "## How it was measured",
         _method(figures, judged_version, settings),
         "## Season-forward",
@@ -67,6 +57,13 @@ def write(
         "## Public test",
         _table(figures.public_test),
         _market_sentence(figures.public_test),
+        "## Goals",
+        _goals_method(),
+        _goals_table(figures.goals),
+        f"The same on the public test, {settings.public_test_season}:",
+        _goals_table(figures.public_test_goals),
+        "## Challenger",
+        _challengers(figures.verdicts),
         "## Early season",
         f"The first {settings.early_season_days} days of each league's season, season-forward.",
         _table(figures.early_season),
@@ -74,10 +71,11 @@ def write(
         _short_table("season", figures.seasons),
         "## By league",
         _short_table("league", figures.leagues),
+        *_further_leagues(figures.wider),
         "## Limits",
-        _limits(training),
+        _limits(training, bool(figures.wider)),
         "## Reproduce",
-        "`make train` makes both versions, their figures and this card from the match files; two runs on one "
+        "`make train` makes both versions, all figures and this card from the match files; two runs on one "
         "machine give the same `model.onnx` to the byte.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -88,7 +86,7 @@ def _summary(training: Matches, version: str, judged_version: str, settings: Set
     text = (
         f"Chances of home win, draw and away win, and the expected goals of both sides, for league matches of "
         f"{leagues}. Trained on {len(training):,} matches from {training.date.min()} to {training.date.max()}: "
-        f"{settings.data_source}. No odds were used to train it."
+        f"{settings.data_source}. {_odds_used(training)}"
     )
     if version != judged_version:
         text += (
@@ -99,13 +97,26 @@ def _summary(training: Matches, version: str, judged_version: str, settings: Set
     return text
 
 
-def _recipe(champion: Champion, training: Matches, settings: Settings) -> str:
-    calibration = champion.calibration
+def _odds_used(training: Matches) -> str:
+    if PAST_ODDS in training.feature_groups:
+        return "Odds of earlier matches were used to train it, so whose those are decides who may have it."
+    return "No odds were used to train it."
+
+
+def _recipe(model: MatchModel, training: Matches, settings: Settings) -> str:
+    calibration = model.calibration
     bias = ", ".join(f"{value:+.4f}" for value in calibration.bias)
+    trees = (
+        f", and LightGBM's Poisson trees ({settings.tree_count} of {settings.tree_leaves} leaves, learning rate "
+        f"{settings.tree_learning_rate}, at least {settings.tree_min_leaf} matches a leaf) two more, joined with them "
+        "by geometric mean"
+        if isinstance(model.goals.rates, Blend)
+        else ""
+    )
     return (
         f"Two ridge Poisson regressions (alpha {settings.alpha}) of home and of away goals on "
-        f"{len(training.feature_names)} standardised features give two rates; the Dixon-Coles grid of 0 to 10 goals "
-        f"with ρ = {champion.goals.rho:.4f}, fitted on the last {settings.rho_seasons} seasons, sums to the three "
+        f"{len(training.feature_names)} standardised features give two rates{trees}; the Dixon-Coles grid of 0 to 10 "
+        f"goals with ρ = {model.goals.rho:.4f}, fitted on the last {settings.rho_seasons} seasons, sums to the three "
         f"results; temperature {calibration.temperature:.4f} and class bias ({bias}) calibrate them, fitted on the "
         f"pooled out-of-sample predictions of the last {settings.max_calibration_seasons} seasons. Rates are held "
         f"within {settings.min_rate} and {settings.max_rate} goals. Feature schema `{training.schema_hash}`."
@@ -113,6 +124,12 @@ def _recipe(champion: Champion, training: Matches, settings: Settings) -> str:
 
 
 def _method(figures: Figures, judged_version: str, settings: Settings) -> str:
+    penaltyblog = (
+        f" penaltyblog's models: by league, the same decay over {settings.penaltyblog_window_days} days, refitted "
+        f"weekly, on the last {settings.penaltyblog_seasons} seasons and the public test only, as that takes long."
+        if any(row.name.startswith("penaltyblog") for row in figures.public_test.rivals)
+        else ""
+    )
     return (
         f"*Season-forward*: each season from {settings.first_test_season} to {settings.last_test_season} is predicted "
         "by a model trained on the seasons before it and calibrated on predictions of earlier seasons that were "
@@ -126,8 +143,9 @@ def _method(figures: Figures, judged_version: str, settings: Settings) -> str:
         "better, and an interval that holds zero decides nothing. Where a rival has not forecast all matches, the "
         "champion's line for the same matches follows it. The short tables give the same difference in RPS without "
         "its interval. Odds have their margin divided out; a book with an "
-        "overround outside .98 to 1.25 is left out. Base rate: the league's frequencies in training. Elo: multinomial "
-        f"logit on the difference. Dixon-Coles: by league, decay {settings.decay_per_day}/day, ridge, refitted weekly."
+        "overround outside .98 to 1.25 is left out. Base rate: the league's frequencies in training. Elo, pi: "
+        "multinomial logit on the difference. Dixon-Coles: by league, decay "
+        f"{settings.decay_per_day}/day, ridge, refitted weekly.{penaltyblog}"
     )
 
 
@@ -150,8 +168,7 @@ def _cells(name: str, scores: Scores, differences: dict[str, Difference]) -> lis
 
 
 def _short_table(label: str, tables: Sequence[Table]) -> str:
-    # The last table knows every rival: no book stopped before the others began.
-    rivals = [row.name for row in tables[-1].rivals]
+    rivals = list(dict.fromkeys(row.name for table in tables for row in table.rivals))
     header = [label, "n", *SCORE_COLUMNS, "home win AUC", *(f"champion − {name}" for name in rivals)]
     lines = []
     for table in tables:
@@ -160,6 +177,45 @@ def _short_table(label: str, tables: Sequence[Table]) -> str:
         against = [f"{gaps[name]:+.4f}" if name in gaps else "" for name in rivals]
         lines.append([table.title, f"{table.champion.matches:,}", *scores, *against])
     return _markdown(header, lines)
+
+
+def _goals_method() -> str:
+    return (
+        "Scores of the whole grid as it is served: Dixon-Coles from expected goals and ρ, tilted to the 1X2 "
+        "probabilities and the expected goals. *Tilted to* odds: their 1X2, margin divided out, in place of the "
+        "champion's while its expected goals stay; *reweighed*: the expected goals follow the odds. Either way the 1X2 "
+        "is the book's own, whose row above has its scores. Loss is −log p of what happened; lower is better."
+    )
+
+
+def _goals_table(rows: Sequence[GoalRow]) -> str:
+    header = ["grid", "n", *GOAL_COLUMNS, "champion − over 2.5 log loss", "champion − exact score log loss"]
+    lines = []
+    for row in rows:
+        figures = [_number(getattr(row.scores, column)) for column in GOAL_COLUMNS.values()]
+        gaps = [_interval(row.differences.get(name)) for name in ("over", "exact_score")]
+        lines.append([row.name, f"{row.scores.matches:,}", *figures, *gaps])
+    return _markdown(header, lines)
+
+
+def _challengers(verdicts: Mapping[str, Verdict]) -> str:
+    rule = (
+        "A new recipe takes the champion's place only if its season-forward log loss is lower with an interval that "
+        "excludes zero, and its RPS is not shown to be higher."
+    )
+    return "\n".join([rule, "", *(f"* Recipe {name} is {verdict.reason}." for name, verdict in verdicts.items())])
+
+
+def _further_leagues(tables: Sequence[Table]) -> list[str]:
+    if not tables:
+        return []
+    return [
+        "## Further leagues",
+        "The same season-forward models on leagues that they learnt nothing from: not the champion's trade, but what "
+        "it gives to who asks. The baselines did learn from these leagues' earlier seasons. Of this data only these "
+        "figures are published.",
+        _short_table("league", tables),
+    ]
 
 
 def _market_sentence(table: Table) -> str:
@@ -180,7 +236,7 @@ def _market_sentence(table: Table) -> str:
     return " ".join(sentences)
 
 
-def _limits(training: Matches) -> str:
+def _limits(training: Matches, wider: bool) -> str:
     return (
         "* It knows results, shots, corners and dates; nothing of injuries, line-ups, transfers, managers or money.\n"
         "* The market knows more: the tables above say by how much the champion loses to it. Who has the odds of a "
@@ -188,7 +244,8 @@ def _limits(training: Matches) -> str:
         "* The most likely result is almost never a draw, so its draw recall is near zero; the draw's probability is "
         "what to read.\n"
         "* Clubs met for the first time are judged by what promoted clubs did before them.\n"
-        f"* It has seen only {', '.join(sorted(set(training.competition.tolist())))}; elsewhere it is untested. "
+        f"* It has seen only {', '.join(sorted(set(training.competition.tolist())))}; elsewhere "
+        f"{'the table of further leagues says how it does' if wider else 'it is untested'}. "
         f"Its knowledge ends on {training.date.max()}."
     )
 
@@ -198,9 +255,7 @@ def _number(value: float) -> str:
 
 
 def _interval(difference: Difference | None) -> str:
-    if difference is None:
-        return ""
-    return f"{difference.mean:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]"
+    return "" if difference is None else str(difference)
 
 
 def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

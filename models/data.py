@@ -1,7 +1,7 @@
 """Reads what `footballprediction features export` wrote, and refuses what cannot be right."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 KEY_COLUMNS = ("match_id", "competition", "season", "date", "home_team", "away_team")
 GOAL_COLUMNS = ("home_goals", "away_goals")
 HOME, DRAW, AWAY = 0, 1, 2
+PAST_ODDS = "past_odds"  # the group of features that learn from the odds of earlier matches
 
 
 class DataError(ValueError):
@@ -37,6 +38,7 @@ class Matches:
     away_goals: NDArray[np.int64]
     features: NDArray[np.float32]
     feature_names: tuple[str, ...]
+    feature_groups: tuple[str, ...]
     schema_hash: str
 
     def __len__(self) -> int:
@@ -45,7 +47,15 @@ class Matches:
     def select(self, rows: NDArray[np.bool_]) -> Self:
         """Return the matches where `rows`, a boolean (n,), is true."""
         columns = {name: getattr(self, name)[rows] for name in (*KEY_COLUMNS, *GOAL_COLUMNS, "features")}
-        return type(self)(**columns, feature_names=self.feature_names, schema_hash=self.schema_hash)
+        return replace(self, **columns)
+
+    def before(self, season: str) -> NDArray[np.bool_]:
+        """Mark the matches of earlier seasons that were played before the first of `season`, (n,).
+
+        Seasons of several leagues may overlap, as in August 2020.
+        """
+        first = self.date[self.season == season].min()
+        return (self.season < season) & (self.date < first)
 
     def feature(self, name: str) -> NDArray[np.float64]:
         """Return one feature as float64 (n,)."""
@@ -80,8 +90,9 @@ class Odds:
 
 def read_matches(path: Path) -> Matches:
     """Read the training Parquet at `path`; every violation of its contract is a DataError."""
-    table = _read_table(path)
-    schema_hash, names = _read_schema(path, table.schema)
+    table = read_table(path)
+    schema_hash, groups = _read_schema(path, table.schema)
+    names = list(groups)
     expected = [*KEY_COLUMNS, *GOAL_COLUMNS, *names]
     if table.column_names != expected:
         missing = [name for name in expected if name not in table.column_names]
@@ -103,6 +114,7 @@ def read_matches(path: Path) -> Matches:
         **{name: table.column(name).to_numpy().astype(np.int64) for name in GOAL_COLUMNS},
         features=np.column_stack([table.column(name).to_numpy() for name in names]).astype(np.float32),
         feature_names=tuple(names),
+        feature_groups=tuple(groups.values()),
         schema_hash=schema_hash,
     )
     _check_rows(path, matches)
@@ -111,7 +123,7 @@ def read_matches(path: Path) -> Matches:
 
 def read_odds(path: Path) -> list[Odds]:
     """Read the odds Parquet at `path`: one Odds for each bookmaker and time, in name order."""
-    table = _read_table(path)
+    table = read_table(path)
     expected = ["match_id", "bookmaker", "closing", "home", "draw", "away"]
     if table.column_names != expected:
         raise DataError(f"{path}: columns must be {expected}, got {table.column_names}")
@@ -125,7 +137,8 @@ def read_odds(path: Path) -> list[Odds]:
     return [Odds(bookmaker, closing, book) for (bookmaker, closing), book in sorted(prices.items())]
 
 
-def _read_table(path: Path) -> pa.Table:
+def read_table(path: Path) -> pa.Table:
+    """Read a Parquet file; a DataError says why it cannot be."""
     try:
         return pq.read_table(path)
     except FileNotFoundError as error:
@@ -134,7 +147,8 @@ def _read_table(path: Path) -> pa.Table:
         raise DataError(f"{path}: not a Parquet file: {error}") from error
 
 
-def _read_schema(path: Path, schema: pa.Schema) -> tuple[str, list[str]]:
+def _read_schema(path: Path, schema: pa.Schema) -> tuple[str, dict[str, str]]:
+    """Return the schema's hash and the group of each feature by name, in order."""
     metadata = schema.metadata or {}
     schema_hash = metadata.get(b"feature_schema_hash", b"").decode()
     if len(schema_hash) != 64 or set(schema_hash) - set("0123456789abcdef"):
@@ -143,12 +157,13 @@ def _read_schema(path: Path, schema: pa.Schema) -> tuple[str, list[str]]:
             "was the file written by `footballprediction features export`?"
         )
     try:
-        names = [feature["name"] for feature in json.loads(metadata[b"feature_schema"])]
+        features = json.loads(metadata[b"feature_schema"])
+        groups = {feature["name"]: feature["group"] for feature in features}
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: metadata `feature_schema` must be a JSON list of names, units, groups") from error
-    if not names or len(set(names)) != len(names):
+    if not groups or len(groups) != len(features):
         raise DataError(f"{path}: metadata `feature_schema` must name at least one feature, each once")
-    return schema_hash, names
+    return schema_hash, groups
 
 
 def _dates(path: Path, texts: list[str]) -> NDArray[np.datetime64]:

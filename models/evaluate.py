@@ -3,6 +3,7 @@
 `probabilities` is always (n, 3) home, draw, away; `outcome` is (n,) with HOME, DRAW or AWAY.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -47,6 +48,9 @@ class Difference:
     mean: float
     low: float
     high: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:+.4f} [{self.low:+.4f}, {self.high:+.4f}]"
 
 
 @dataclass(frozen=True)
@@ -160,10 +164,15 @@ def paired_differences(ours: Array, theirs: Array, outcome: Outcome, settings: S
     """Compare two forecasts of the same matches by RPS and log loss, resampling matches with replacement."""
     losses = {"rps": ranked_probability, "log_loss": log_loss}
     gaps = np.column_stack([loss(ours, outcome) - loss(theirs, outcome) for loss in losses.values()])
+    return intervals(gaps, tuple(losses), settings)
+
+
+def intervals(gaps: Array, names: Sequence[str], settings: Settings) -> dict[str, Difference]:
+    """Return the mean of each column of `gaps` (n, k), by name, with its bootstrap interval over matches."""
     draws = bootstrap_means(gaps, settings.resamples, settings.seed)
     tail = (1 - settings.interval) / 2
     low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
-    return {name: Difference(float(gaps[:, k].mean()), float(low[k]), float(high[k])) for k, name in enumerate(losses)}
+    return {name: Difference(float(gaps[:, k].mean()), float(low[k]), float(high[k])) for k, name in enumerate(names)}
 
 
 def bootstrap_means(values: Array, resamples: int, seed: int) -> Array:

@@ -32,9 +32,22 @@ class Settings:
     min_rate: float = 0.05  # expected goals are held within these bounds, inside the graph too
     max_rate: float = 6.0
 
+    # The recipe that serves. Another one takes its place only when the gate says so.
+    reigning_recipe: str = "glm"
+
+    # Challenger: LightGBM's Poisson trees, joined with the champion's regressions by geometric mean of rates.
+    tree_leaves: int = 8
+    tree_learning_rate: float = 0.03
+    tree_count: int = 160
+    tree_min_leaf: int = 200
+
     # Dixon-Coles baseline: exponential time decay, ridge on attack and defence, refitted weekly.
     decay_per_day: float = 0.0019
     dixon_coles_ridge: float = 5.0
+
+    # penaltyblog's models, refitted weekly, which takes time: on the last tested seasons and the public test.
+    penaltyblog_seasons: int = 2
+    penaltyblog_window_days: int = 1095
 
     # Leak alarm: better than any bookmaker over this many pooled seasons means a feature saw the result.
     alarm_seasons: int = 5
@@ -48,8 +61,10 @@ class Settings:
 
     # Export.
     opset: int = 18
+    tree_opset: int = 3  # of ai.onnx.ml
     ir_version: int = 9
     parity_rows: int = 10_000
     parity_tolerance: float = 1e-5
+    tree_parity_tolerance: float = 1e-4  # for recipes with trees, whose sums are float32
     golden_rows: int = 16
     histogram_bins: int = 10

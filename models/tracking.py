@@ -137,7 +137,7 @@ def register(name: str, candidate: Candidate) -> str:
     """Log a run with all of `candidate` and register its model under `name`; return the version's number."""
     mlflow.set_experiment(name)
     client = mlflow.MlflowClient()
-    with mlflow.start_run(run_name=candidate.tags["recipe"]):
+    with mlflow.start_run(run_name=f"{candidate.tags['recipe']} {candidate.tags['stage']}"):
         mlflow.log_params(dict(candidate.params))
         logged = mlflow.onnx.log_model(
             candidate.graph,

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -61,10 +62,12 @@ def simulate() -> dict[str, list | np.ndarray]:
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
-def write_features(path: Path, columns: dict, metadata: dict[str, str] | None = None) -> Path:
+def write_features(
+    path: Path, columns: dict, metadata: dict[str, str] | None = None, features: Sequence[dict] = FEATURES
+) -> Path:
     """Write `columns` to `path` under the exporter's contract; `metadata` replaces the right one."""
-    names = [feature["name"] for feature in FEATURES if feature["name"] in columns]
-    schema = [feature for feature in FEATURES if feature["name"] in names]
+    names = [feature["name"] for feature in features if feature["name"] in columns]
+    schema = [feature for feature in features if feature["name"] in names]
     types = {"home_goals": pa.int32(), "away_goals": pa.int32()} | dict.fromkeys(names, pa.float32())
     table = pa.table({name: pa.array(values, types.get(name, pa.string())) for name, values in columns.items()})
     right = {

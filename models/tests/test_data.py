@@ -52,8 +52,12 @@ def test_refuses_broken_rows(columns: dict, tmp_path: Path) -> None:
         ({}, "`feature_schema_hash` must be a hex SHA-256, got ''"),
         ({"feature_schema_hash": "abc"}, "got 'abc'"),
         ({"feature_schema_hash": "0" * 64}, "`feature_schema` must be a JSON list"),
+        ({"feature_schema_hash": "0" * 64, "feature_schema": '[{"name": "form"}]'}, "list of names, units, groups"),
         ({"feature_schema_hash": "0" * 64, "feature_schema": "[]"}, "at least one feature"),
-        ({"feature_schema_hash": "0" * 64, "feature_schema": '[{"name": "form"}]'}, r"missing \['form'\]"),
+        (
+            {"feature_schema_hash": "0" * 64, "feature_schema": '[{"name": "form", "group": "form"}]'},
+            r"missing \['form'\]",
+        ),
     ],
 )
 def test_refuses_a_file_without_its_schema(columns: dict, tmp_path: Path, metadata: dict, message: str) -> None:

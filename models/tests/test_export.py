@@ -7,8 +7,8 @@ import numpy as np
 import onnx
 import pytest
 
-import champion
 import export
+import recipes
 import scoreline
 from data import Matches
 from settings import Settings
@@ -16,26 +16,26 @@ from settings import Settings
 SETTINGS = Settings()
 
 
-@pytest.fixture(scope="module")
-def fitted(matches: Matches) -> champion.Champion:
-    goals = champion.fit_goals(matches, SETTINGS)
-    return champion.Champion(goals, scoreline.Calibration(0.9, np.array([0.1, -0.06, -0.04])))
+@pytest.fixture(scope="module", params=recipes.RECIPES)
+def fitted(request: pytest.FixtureRequest, matches: Matches) -> recipes.MatchModel:
+    goals = recipes.fit_goals(matches, request.param, SETTINGS)
+    return recipes.MatchModel(goals, scoreline.Calibration(0.9, np.array([0.1, -0.06, -0.04])))
 
 
 @pytest.fixture(scope="module")
-def graph(fitted: champion.Champion) -> onnx.ModelProto:
+def graph(fitted: recipes.MatchModel) -> onnx.ModelProto:
     return export.build_onnx(fitted, SETTINGS)
 
 
-def test_graph_answers_as_the_model(fitted: champion.Champion, graph: onnx.ModelProto, matches: Matches) -> None:
+def test_graph_answers_as_the_model(fitted: recipes.MatchModel, graph: onnx.ModelProto, matches: Matches) -> None:
     assert export.check_parity(graph, fitted, matches.features, SETTINGS) < 1e-6
     probabilities, rates = export.run_onnx(graph, matches.features)
     assert probabilities.dtype == rates.dtype == np.float32
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
 
 
-def test_graph_survives_what_no_match_has_shown(fitted: champion.Champion, graph: onnx.ModelProto) -> None:
-    width = len(fitted.goals.regression.mean)
+def test_graph_survives_what_no_match_has_shown(fitted: recipes.MatchModel, graph: onnx.ModelProto) -> None:
+    width = graph.graph.input[0].type.tensor_type.shape.dim[1].dim_value
     rows = np.stack([np.full(width, value, np.float32) for value in (-1e6, -50, 0, 50, 1e6)])
     probabilities, rates = export.run_onnx(graph, rows)
     assert np.isfinite(probabilities).all()
@@ -52,7 +52,7 @@ def test_a_row_is_answered_the_same_in_any_batch(graph: onnx.ModelProto, matches
 
 
 def test_graph_has_the_served_signature_and_is_the_same_each_time(
-    fitted: champion.Champion, graph: onnx.ModelProto
+    fitted: recipes.MatchModel, graph: onnx.ModelProto
 ) -> None:
     def shapes(values: object) -> dict[str, list]:
         return {value.name: [dim.dim_value or None for dim in value.type.tensor_type.shape.dim] for value in values}
@@ -63,8 +63,8 @@ def test_graph_has_the_served_signature_and_is_the_same_each_time(
     assert graph.SerializeToString() == export.build_onnx(fitted, SETTINGS).SerializeToString()
 
 
-def test_parity_gate_closes(fitted: champion.Champion, matches: Matches) -> None:
-    other = replace(fitted, calibration=replace(fitted.calibration, temperature=0.9001))
+def test_parity_gate_closes(fitted: recipes.MatchModel, matches: Matches) -> None:
+    other = replace(fitted, calibration=replace(fitted.calibration, temperature=0.905))
     with pytest.raises(export.ParityError, match="outcome_probabilities: row"):
         export.check_parity(export.build_onnx(other, SETTINGS), fitted, matches.features, SETTINGS)
     broken = matches.features.copy()
@@ -73,14 +73,15 @@ def test_parity_gate_closes(fitted: champion.Champion, matches: Matches) -> None
         export.check_parity(export.build_onnx(fitted, SETTINGS), fitted, broken, SETTINGS)
 
 
-def test_rho_must_keep_the_grid_positive(fitted: champion.Champion) -> None:
+def test_rho_must_keep_the_grid_positive(fitted: recipes.MatchModel) -> None:
     with pytest.raises(ArithmeticError, match=r"rho 0\.05"):
         export.build_onnx(replace(fitted, goals=replace(fitted.goals, rho=0.05)), SETTINGS)
 
 
-def test_golden_rows_survive_json(graph: onnx.ModelProto, matches: Matches) -> None:
-    golden = json.loads(export.to_json(export.golden_rows(graph, matches.features, SETTINGS)))
+def test_golden_rows_survive_json(fitted: recipes.MatchModel, graph: onnx.ModelProto, matches: Matches) -> None:
+    golden = json.loads(export.to_json(export.golden_rows(graph, fitted, matches.features, SETTINGS)))
     (rows,) = golden["inputs"]
+    assert golden["tolerance"] == export.parity_tolerance(fitted, SETTINGS)
     assert (rows["name"], rows["datatype"], rows["shape"]) == ("features", "FP32", [SETTINGS.golden_rows, 6])
     features = np.array(rows["data"], np.float32).reshape(rows["shape"])
     assert np.array_equal(features[0], matches.features[0])  # shortest digits, yet the same float32
@@ -89,7 +90,7 @@ def test_golden_rows_survive_json(graph: onnx.ModelProto, matches: Matches) -> N
         assert np.array_equal(np.array(tensor["data"], np.float32).reshape(tensor["shape"]), got)
 
 
-def test_manifest_tells_what_the_model_was_made_of(fitted: champion.Champion, matches: Matches) -> None:
+def test_manifest_tells_what_the_model_was_made_of(fitted: recipes.MatchModel, matches: Matches) -> None:
     found = json.loads(export.to_json(export.manifest(fitted, matches, "7", {"rps": 0.2}, SETTINGS)))
     assert (found["model"], found["version"], found["metrics"]) == ("match-outcome", "7", {"rps": 0.2})
     assert found["features"] == list(matches.feature_names) == list(found["histograms"]) == list(found["feature_means"])

@@ -1,10 +1,13 @@
-"""The recipe of match-outcome, and its season-forward use.
+"""The recipes of match-outcome, and their season-forward use.
 
-Two ridge Poisson regressions give the rates of home and away goals, the Dixon-Coles grid turns rates
-into result probabilities, and these are calibrated on seasons that the regressions had not seen.
+A recipe gives the rates of home and away goals: `glm` by two ridge Poisson regressions, `blend` by their
+geometric mean with boosted trees. From there on all are one: the Dixon-Coles grid turns rates into result
+probabilities, and these are calibrated on seasons that the rates' models had not seen.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,19 +16,52 @@ import scoreline
 from data import Matches
 from glm import Array, PoissonRegression, fit_poisson
 from settings import Settings
+from trees import Trees, fit_trees
+
+
+class RateModel(Protocol):
+    """What gives the rates of goals."""
+
+    def log_rates(self, features: NDArray[np.floating]) -> Array:
+        """Return the log of expected goals (home, away), (n, 2), for features (n, F)."""
+
+
+@dataclass(frozen=True)
+class Blend:
+    """The geometric mean of the rates of regressions and trees."""
+
+    regression: PoissonRegression
+    trees: Trees
+
+    def log_rates(self, features: NDArray[np.floating]) -> Array:
+        """Return the log of expected goals (home, away) as (n, 2)."""
+        return (self.regression.log_rates(features) + self.trees.log_rates(features)) / 2
+
+
+def fit_glm(training: Matches, settings: Settings) -> PoissonRegression:
+    """Fit the regressions on all of `training`."""
+    return fit_poisson(training.features, training.goals, settings.alpha)
+
+
+def fit_blend(training: Matches, settings: Settings) -> Blend:
+    """Fit regressions and trees, each on all of `training`."""
+    return Blend(fit_glm(training, settings), fit_trees(training.features, training.goals, settings))
+
+
+RECIPES: dict[str, Callable[[Matches, Settings], RateModel]] = {"glm": fit_glm, "blend": fit_blend}
 
 
 @dataclass(frozen=True)
 class GoalModel:
     """Rates of goals and the rho that joins them."""
 
-    regression: PoissonRegression
+    rates: RateModel
     rho: float
     log_rate_bounds: tuple[float, float]
 
     def log_rates(self, features: NDArray[np.floating]) -> Array:
         """Return the log of expected goals (home, away), (n, 2), held within the bounds."""
-        return np.clip(self.regression.log_rates(features), *self.log_rate_bounds)
+        return np.clip(self.rates.log_rates(features), *self.log_rate_bounds)
 
     def probabilities(self, features: NDArray[np.floating]) -> Array:
         """Return uncalibrated result probabilities (n, 3)."""
@@ -33,7 +69,7 @@ class GoalModel:
 
 
 @dataclass(frozen=True)
-class Champion:
+class MatchModel:
     """A goal model with its calibration: all that is exported."""
 
     goals: GoalModel
@@ -49,28 +85,28 @@ class Champion:
 class SeasonForward:
     """What came of training before each season and predicting it.
 
-    `champions` holds for each tested season the model that predicted it; `uncalibrated` (n, 3) holds the
+    `models` holds for each tested season the model that predicted it; `uncalibrated` (n, 3) holds the
     goal models' probabilities for every match of a season that some model predicted, NaN before.
     """
 
-    champions: dict[str, Champion]
+    models: dict[str, MatchModel]
     uncalibrated: Array
 
 
-def fit_goals(training: Matches, settings: Settings) -> GoalModel:
-    """Fit both regressions on all of `training`, and rho on its last seasons."""
-    regression = fit_poisson(training.features, training.goals, settings.alpha)
+def fit_goals(training: Matches, recipe: str, settings: Settings) -> GoalModel:
+    """Fit the rates of `recipe` on all of `training`, and rho on its last seasons."""
+    rates = RECIPES[recipe](training, settings)
     bounds = (np.log(settings.min_rate), np.log(settings.max_rate))
     recent = training.select(np.isin(training.season, training.seasons[-settings.rho_seasons :]))
     rho = scoreline.fit_rho(
-        np.clip(regression.log_rates(recent.features), *bounds),
+        np.clip(rates.log_rates(recent.features), *bounds),
         recent.goals,
         scoreline.rho_bounds(settings.min_rate, settings.max_rate),
     )
-    return GoalModel(regression, rho, bounds)
+    return GoalModel(rates, rho, bounds)
 
 
-def season_forward(matches: Matches, settings: Settings) -> SeasonForward:
+def season_forward(matches: Matches, recipe: str, settings: Settings) -> SeasonForward:
     """Train before each season and predict it, from the first that calibration needs to the public test.
 
     Calibration of season s pools the out-of-sample predictions of the seasons before s, and nothing later.
@@ -86,16 +122,15 @@ def season_forward(matches: Matches, settings: Settings) -> SeasonForward:
             "must come before it"
         )
     uncalibrated = np.full((len(matches), 3), np.nan)
-    champions = {}
+    models = {}
     for place in range(first_forward, seasons.index(settings.public_test_season) + 1):
         season = seasons[place]
-        before, now = matches.season < season, matches.season == season
-        assert_before(matches, before, now)
-        goals = fit_goals(matches.select(before), settings)
+        before, now = matches.before(season), matches.season == season
+        goals = fit_goals(matches.select(before), recipe, settings)
         if place >= first_test:
-            champions[season] = Champion(goals, calibrate(matches, uncalibrated, before, settings))
+            models[season] = MatchModel(goals, calibrate(matches, uncalibrated, before, settings))
         uncalibrated[now] = goals.probabilities(matches.features[now])
-    return SeasonForward(champions, uncalibrated)
+    return SeasonForward(models, uncalibrated)
 
 
 def calibrate(
@@ -108,10 +143,3 @@ def calibrate(
         raise ValueError(f"calibration needs {settings.min_calibration_seasons} seasons, got {seasons}")
     pooled = predicted & np.isin(matches.season, seasons)
     return scoreline.fit_calibration(uncalibrated[pooled], matches.outcome[pooled])
-
-
-def assert_before(matches: Matches, earlier: NDArray[np.bool_], later: NDArray[np.bool_]) -> None:
-    """Raise unless every match of `earlier` was played before every match of `later`."""
-    last, first = matches.date[earlier].max(), matches.date[later].min()
-    if not last < first:
-        raise ValueError(f"train < calibrate < test is broken: a match of {last} would teach about {first}")
