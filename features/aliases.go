@@ -71,6 +71,26 @@ func ClubName(countryCode, spelling, season string) string {
 	return spelling
 }
 
+// KnownClub returns the name under which a club is kept, as ClubName does, and whether the spelling is
+// known at all. Of British clubs "FC" and "AFC" at the end never tell one from another.
+func KnownClub(countryCode, spelling, season string) (name string, known bool) {
+	clubs := knownClubs()
+	look := func(spelling string) bool {
+		_, known = clubs.names[clubName{countryCode, nameKey(spelling)}]
+		name = ClubName(countryCode, spelling, season)
+		return known
+	}
+	if look(spelling) || countryCode != "eng" && countryCode != "sco" {
+		return name, known
+	}
+	for _, end := range []string{" FC", " AFC"} {
+		if shorter, ok := strings.CutSuffix(spelling, end); ok && look(shorter) {
+			break
+		}
+	}
+	return name, known
+}
+
 // ClubAliases returns the other names of a club that is kept under the name.
 func ClubAliases(countryCode, name string) []string {
 	return knownClubs().aliases[clubName{countryCode, nameKey(name)}]

@@ -30,7 +30,7 @@ have any, are only compared with.`,
 		Example: "  footballprediction backtest --data history --from 2024-07-01 --to 2025-06-30 --model models/released/match-outcome/1 --out 2024-25.csv",
 	}
 	flags := command.Flags()
-	flags.StringArrayVar(&data, "data", nil, "folder or file of match history, CSV; may be given several times")
+	flags.StringArrayVar(&data, "data", nil, "folder or file of match history, CSV or openfootball's JSON; may be given several times")
 	flags.StringVar(&from, "from", "", "first day to predict, YYYY-MM-DD")
 	flags.StringVar(&to, "to", "", "last day to predict, YYYY-MM-DD")
 	flags.StringVar(&modelDir, "model", "", "folder of one model version (default the released champion)")

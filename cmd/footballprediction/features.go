@@ -29,7 +29,7 @@ func featuresExportCommand() *cobra.Command {
 		Short:   "Replay match history into a training set, a state to serve from, or a file of odds",
 		Example: "  footballprediction features export --data history --parquet features.parquet --state state",
 	}
-	command.Flags().StringArrayVar(&data, "data", nil, "folder or file of match history, CSV; may be given several times")
+	command.Flags().StringArrayVar(&data, "data", nil, "folder or file of matches, CSV or openfootball's JSON; may be given several times")
 	command.Flags().StringVar(&parquetFile, "parquet", "", "write the training set: a row per match with the features known before it")
 	command.Flags().StringVar(&stateDir, "state", "", "write the states of teams and leagues after the last match, as `serve --state` reads them")
 	command.Flags().StringVar(&oddsFile, "odds", "", "write the bookmakers' odds, to be compared with")
@@ -61,7 +61,7 @@ func featuresExportCommand() *cobra.Command {
 		if err != nil || stateDir == "" {
 			return err
 		}
-		return store.Save(stateDir, store.State{Snapshot: named(replay.Snapshot()), Matches: lastMatches(h.Matches)})
+		return store.Save(stateDir, store.State{Snapshot: named(replay.Snapshot()), Matches: kept(h.Matches, replay)})
 	}
 	return command
 }
@@ -92,19 +92,32 @@ func exportReplay(cmd *cobra.Command, recipe *features.Recipe, h *history, parqu
 // matchesPerClub is how many of each club's last matches a state keeps.
 const matchesPerClub = 6
 
-// lastMatches returns each club's last matches, in order.
-func lastMatches(matches []features.Match) []features.Match {
+// kept returns what a state keeps of the matches, in order: each club's last ones, and those to come.
+func kept(matches []features.Match, replay *features.Replay) []features.Match {
 	seen := map[string]int{}
-	var last []features.Match
+	var kept []features.Match
 	for _, m := range slices.Backward(matches) {
+		if m.Status == features.Scheduled {
+			if toCome(&m, replay) {
+				kept = append(kept, m)
+			}
+			continue
+		}
 		if seen[m.Home] < matchesPerClub || seen[m.Away] < matchesPerClub {
-			last = append(last, m)
+			kept = append(kept, m)
 		}
 		seen[m.Home]++
 		seen[m.Away]++
 	}
-	slices.Reverse(last)
-	return last
+	slices.Reverse(kept)
+	return kept
+}
+
+// toCome says whether the states can tell about a scheduled match: one of known clubs in a known league
+// after what both have played. One listed for an earlier day was moved, or its result is missing.
+func toCome(m *features.Match, replay *features.Replay) bool {
+	home, away := replay.Team(m.Home), replay.Team(m.Away)
+	return home != nil && away != nil && replay.League(m.Competition) != nil && m.Date > max(home.AsOf, away.AsOf)
 }
 
 // named gives the clubs their aliases.

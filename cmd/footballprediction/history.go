@@ -88,8 +88,8 @@ func (h *history) names(m *features.Played) (home, away string) {
 
 // report says what was read and what was not.
 func report(out io.Writer, r *collect.Report) {
-	fmt.Fprintf(out, "read %d matches from %d files: %d duplicates, %d awarded or abandoned, %d rows set aside, %d files passed over\n",
-		r.Matches, r.Files, r.Duplicates, r.Awarded, r.SetAside.Total(), r.PassedOver.Total())
+	fmt.Fprintf(out, "read %d matches from %d files: %d duplicates, %d awarded or abandoned, %d scheduled, %d rows set aside, %d files passed over\n",
+		r.Matches, r.Files, r.Duplicates, r.Awarded, r.Scheduled, r.SetAside.Total(), r.PassedOver.Total())
 	for _, tally := range []struct {
 		what string
 		*collect.Tally

@@ -1,6 +1,7 @@
-// Package collect reads match history from CSV files: the football-data.co.uk layout in all its
-// variants, the PDDL layout (the same columns, the league in the folder's name) and the footballcsv
-// layout. Columns are found by name, never by position. What cannot be used is set aside and
+// Package collect reads matches from files: CSV in the football-data.co.uk layout in all its
+// variants, in the PDDL layout (the same columns, the league in the folder's name) and in the
+// footballcsv layout, and JSON of openfootball, which has fixtures to come as well. Columns are found
+// by name, never by position. What cannot be used is set aside and
 // counted by reason; the rest is used. Bookmakers' odds are kept apart from the matches, so that
 // features cannot see them.
 package collect
@@ -27,7 +28,8 @@ type Options struct {
 type History struct {
 	// Matches are ordered by date, competition, home and away team; no two have one id. Status is
 	// Finished, or Awarded where the score was given at the table: no one played it, so that it
-	// belongs neither in training nor in scoring.
+	// belongs neither in training nor in scoring. It is Scheduled where a file lists the match and none
+	// has its score.
 	Matches []features.Match
 	// Teams are the clubs of Matches by id, each in the competition that it was last seen in.
 	Teams []features.Team
@@ -51,7 +53,7 @@ type Odds struct {
 	Over, Under      float64 // of 2.5 goals: both above 1, or both 0 where they are not given
 }
 
-// Read reads the files named by paths and all .csv files in the folders among them, at any depth,
+// Read reads the files named by paths and all .csv and .json files in the folders among them, at any depth,
 // in the order of paths and then of names. A match found twice counts once, as the first file has
 // it; what that file does not know is filled in from the others. A path that does not exist is an
 // error, as is a failure in the midst of a file; what is wrong in the files is in the Report.
@@ -95,6 +97,9 @@ func (r *reader) open(path string) error {
 
 // read reads one file from its content.
 func (r *reader) read(path string, content io.Reader) error {
+	if isJSON(path) {
+		return r.readJSON(path, content)
+	}
 	f := fileReader{reader: r, path: path, first: len(r.rows), lines: newLines(content, r.buffer)}
 	if err := f.readAll(); err != nil {
 		return fmt.Errorf("read %s: %w", path, err)

@@ -76,9 +76,15 @@ func check(t *testing.T, h *History) {
 		if _, err := features.ParseSeason(m.Season); err != nil {
 			t.Errorf("%s: %v", m.ID, err)
 		}
-		if m.Status == features.Awarded {
+		switch m.Status {
+		case features.Awarded:
 			awarded++
-		} else if m.Status != features.Finished {
+		case features.Finished:
+		case features.Scheduled:
+			if m.HomeGoals != 0 || m.AwayGoals != 0 || m.HomeStats != noStats || m.AwayStats != noStats {
+				t.Errorf("%s: scheduled, and played: %+v", m.ID, m)
+			}
+		default:
 			t.Errorf("%s: status %v", m.ID, m.Status)
 		}
 		if i > 0 && h.Matches[i-1].Date > m.Date {

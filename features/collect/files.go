@@ -8,6 +8,9 @@ import (
 	"strings"
 )
 
+// isJSON tells the files of openfootball from the others.
+func isJSON(path string) bool { return strings.EqualFold(filepath.Ext(path), ".json") }
+
 // list returns the files that are named by paths or lie in folders named by them, each once.
 func list(paths []string) ([]string, error) {
 	var files []string
@@ -42,7 +45,7 @@ func list(paths []string) ([]string, error) {
 			if err != nil {
 				return err
 			}
-			if entry.IsDir() || !strings.EqualFold(filepath.Ext(file), ".csv") {
+			if entry.IsDir() || !strings.EqualFold(filepath.Ext(file), ".csv") && !isJSON(file) {
 				return nil
 			}
 			return add(file)

@@ -147,9 +147,10 @@ var pddlLeagues = map[string]string{
 	"premier-league": "E0", "la-liga": "SP1", "serie-a": "I1", "bundesliga": "D1", "ligue-1": "F1",
 }
 
-// footballcsvCountries are the prefixes of codes by those of files in the footballcsv layout.
+// footballcsvCountries are the prefixes of codes by those of files in the footballcsv and openfootball
+// layouts.
 var footballcsvCountries = map[string]string{
-	"eng": "E", "sco": "SC", "de": "D", "it": "I", "es": "SP", "fr": "F", "nl": "N", "be": "B", "pt": "P", "tr": "T", "gr": "G",
+	"eng": "E", "en": "E", "sco": "SC", "de": "D", "it": "I", "es": "SP", "fr": "F", "nl": "N", "be": "B", "pt": "P", "tr": "T", "gr": "G",
 }
 
 // competitionOf returns the league that a file is named for: its folder as in the PDDL layout

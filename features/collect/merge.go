@@ -12,6 +12,7 @@ import (
 
 // history brings the matches into order, each once.
 func (r *reader) history() *History {
+	r.joinDates()
 	order := r.order()
 	h := &History{Matches: make([]features.Match, 0, len(order)), Spellings: map[string][2]string{}}
 	if r.odds {
@@ -60,6 +61,9 @@ func (m *row) sameMatch(n *row) bool {
 
 // merge adds one match to the history, given all rows that tell of it as they were read.
 func (r *reader) merge(h *History, rows []int32) {
+	slices.SortStableFunc(rows, func(i, j int32) int { // what was played tells more than what was to be
+		return cmp.Compare(r.rows[i].unscored(), r.rows[j].unscored())
+	})
 	m := r.rows[rows[0]]
 	match := features.Match{
 		Competition: r.leagues[m.league].Code, Season: features.SeasonName(int(m.season)), Date: m.date,
@@ -69,7 +73,7 @@ func (r *reader) merge(h *History, rows []int32) {
 	odds := r.oddsOf(rows[0])
 	for _, i := range rows[1:] {
 		other := &r.rows[i]
-		if other.homeGoals != m.homeGoals || other.awayGoals != m.awayGoals {
+		if other.status != features.Scheduled && (other.homeGoals != m.homeGoals || other.awayGoals != m.awayGoals) {
 			r.report.SetAside.add(Problem{r.files[other.file], int(other.line), ScoreConflict,
 				fmt.Sprintf("%s: expected %d-%d as in %s line %d, got %d-%d", match.ID, m.homeGoals, m.awayGoals,
 					r.files[m.file], m.line, other.homeGoals, other.awayGoals)})
@@ -85,8 +89,11 @@ func (r *reader) merge(h *History, rows []int32) {
 	if m.kickoff != noKickoff {
 		match.Kickoff = m.date.Time().Add(time.Duration(m.kickoff) * time.Minute)
 	}
-	if m.status == features.Awarded {
+	switch m.status {
+	case features.Awarded:
 		r.report.Awarded++
+	case features.Scheduled:
+		r.report.Scheduled++
 	}
 	if len(odds) > 0 {
 		h.Odds[match.ID] = odds
@@ -95,6 +102,58 @@ func (r *reader) merge(h *History, rows []int32) {
 		h.Spellings[match.ID] = spelled
 	}
 	h.Matches = append(h.Matches, match)
+}
+
+// unscored is 1 for a match without a score and 0 for others.
+func (m *row) unscored() int {
+	if m.status == features.Scheduled {
+		return 1
+	}
+	return 0
+}
+
+// pairing is a home and an away side in a season of a league.
+type pairing struct {
+	league, home, away int32
+	season             int16
+}
+
+func (m *row) pairing() pairing { return pairing{m.league, m.home, m.away, m.season} }
+
+// joinDates gives rows of openfootball the date that another file has for the match: where both have
+// the pairing once in a season, it is one match, and two sources may differ by days.
+func (r *reader) joinDates() {
+	type met struct {
+		openfootball, elsewhere int // rows; of elsewhere only those of distinct dates
+		date                    features.Date
+	}
+	pairings := map[pairing]*met{}
+	for _, m := range r.rows {
+		if m.openfootball && m.status != features.StatusUnknown {
+			if pairings[m.pairing()] == nil {
+				pairings[m.pairing()] = &met{}
+			}
+			pairings[m.pairing()].openfootball++
+		}
+	}
+	if len(pairings) == 0 {
+		return
+	}
+	for _, m := range r.rows {
+		if p := pairings[m.pairing()]; p != nil && !m.openfootball && m.status != features.StatusUnknown && (p.elsewhere == 0 || p.date != m.date) {
+			p.elsewhere++
+			p.date = m.date
+		}
+	}
+	for i := range r.rows {
+		m := &r.rows[i]
+		p := pairings[m.pairing()]
+		if !m.openfootball || p == nil || p.openfootball != 1 || p.elsewhere != 1 || p.date == m.date || m.status == features.StatusUnknown {
+			continue
+		}
+		r.report.Mended.add(Problem{r.files[m.file], int(m.line), DateConflict, fmt.Sprintf("date: expected %s, got %s", p.date, m.date)})
+		m.date, m.kickoff = p.date, noKickoff
+	}
 }
 
 func (r *reader) oddsOf(i int32) []Odds {

@@ -40,6 +40,7 @@ type row struct {
 	homeGoals, awayGoals int16
 	homeStats, awayStats features.Stats
 	status               features.Status // StatusUnknown if it was set aside once the file was read
+	openfootball         bool
 }
 
 type league struct {

@@ -13,6 +13,9 @@ const (
 	NoScore         Reason = "no score"
 	GoalsUnknown    Reason = "goals not a count"
 	WrongSeason     Reason = "date outside the season of its file"
+	ClubUnknown     Reason = "team not in the table of names"
+	NotAMatch       Reason = "not a match as openfootball writes it"
+	WillNotBePlayed Reason = "cancelled or abandoned without a score"
 	ScoreConflict   Reason = "score contradicts an earlier row"
 )
 
@@ -28,6 +31,9 @@ const (
 	ShotsConflict Reason = "shots on target above shots"
 	// OddsWrong: one of a book is missing, not a number or not above 1; none is kept.
 	OddsWrong Reason = "odds not above 1"
+	// DateConflict: openfootball has another date than the other files, which count: the pairing is met
+	// once in the season of both.
+	DateConflict Reason = "date contradicts an earlier file"
 	// OddsOverround: their inverses sum to no bookmaker's book; none is kept.
 	OddsOverround Reason = "odds with overround outside 0.98 to 1.25"
 )
@@ -36,6 +42,8 @@ const (
 const (
 	NoMatches     Reason = "no match file"
 	Empty         Reason = "empty"
+	NotJSON       Reason = "not sound JSON"
+	TooLarge      Reason = "too large"
 	LeagueUnknown Reason = "league unknown"
 	NotAFile      Reason = "not a regular file"
 	Unreadable    Reason = "cannot be opened"
@@ -45,9 +53,10 @@ const (
 type Report struct {
 	Files      int // match files
 	Rows       int // rows of match files; rows without any value are not counted
-	Matches    int // matches, each counted once, the awarded ones among them
+	Matches    int // matches, each counted once, the awarded and scheduled ones among them
 	Duplicates int // rows that repeat a match
 	Awarded    int // matches that were awarded or abandoned
+	Scheduled  int // matches without a score, listed by openfootball
 	// SetAside are rows that could not be used, Mended values that were not used, PassedOver files.
 	SetAside, Mended, PassedOver Tally
 }

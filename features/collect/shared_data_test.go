@@ -114,7 +114,7 @@ func TestReadAll(t *testing.T) {
 		{[]string{pddl}, 160, 57_327, 3, 0, 0},
 		{[]string{footballcsv}, 59, 19_543, 0, 2, 0},
 		{[]string{filepath.Join(dir, "open")}, 219, 73_218, 3, 2, 0},
-		{[]string{dir, pddl, footballcsv}, 860, 237_364, 69, 3, 5},
+		{[]string{dir, pddl, footballcsv}, 868, 237_364, 70, 170, 8},
 	} {
 		h := read(t, Options{}, test.paths...)
 		r := &h.Report
