@@ -13,6 +13,10 @@ import (
 // MaxBatch is the most requests of one BatchPredict.
 const MaxBatch = 1000
 
+// MaxExplained is the most requests of one BatchPredict that ask for an explanation, of which each
+// costs as much of the model as 250 others.
+const MaxExplained = 100
+
 // BatchPredict implements PredictionService.
 func (s *Service) BatchPredict(ctx context.Context, request *pb.BatchPredictRequest) (*pb.BatchPredictResponse, error) {
 	n := len(request.Requests)
@@ -21,6 +25,15 @@ func (s *Service) BatchPredict(ctx context.Context, request *pb.BatchPredictRequ
 	}
 	if n > MaxBatch {
 		return nil, errorf(BatchTooLarge, "requests: expected 1 to %d, got %d", MaxBatch, n).at("requests")
+	}
+	explained := 0
+	for _, one := range request.Requests {
+		if one.GetExplain() {
+			explained++
+		}
+	}
+	if explained > MaxExplained {
+		return nil, errorf(BatchTooLarge, "requests: expected at most %d that ask for an explanation, got %d", MaxExplained, explained).at("requests")
 	}
 	w := s.workspaces.Get().(*workspace)
 	defer s.recycle(w)

@@ -252,6 +252,21 @@ func TestExplanationsOfABatch(t *testing.T) {
 	}
 }
 
+func TestExplanationsOfABatchAreBounded(t *testing.T) {
+	s, _ := newWorld().service(t)
+	request := &pb.BatchPredictRequest{}
+	for range MaxExplained {
+		request.Requests = append(request.Requests, pairing("Arsenal", "Chelsea"), explained("Arsenal", "Chelsea"))
+	}
+	if _, err := s.BatchPredict(t.Context(), request); err != nil {
+		t.Errorf("%d explanations: got %v", MaxExplained, err)
+	}
+	request.Requests[0] = explained("Arsenal", "Chelsea")
+	_, err := s.BatchPredict(t.Context(), request)
+	wrong{code: codes.InvalidArgument, reason: "BATCH_TOO_LARGE", fields: []string{"requests"}, message: "at most 100 that ask for an explanation, got 101"}.
+		check(t, explain(err).Status())
+}
+
 // A model that fails on the rows of an explanation fails that request alone; one that is too busy fails
 // the call, and a caller who has left gets that.
 func TestExplanationFailures(t *testing.T) {

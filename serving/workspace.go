@@ -111,7 +111,7 @@ func (s *Service) compute(ctx context.Context, w *workspace) error {
 	}
 	for i := range w.questions {
 		q := &w.questions[i]
-		if !q.request.Explain || q.err != nil {
+		if q.err != nil || !q.request.Explain {
 			continue
 		}
 		if err := w.contrast.explain(ctx, q); err != nil {

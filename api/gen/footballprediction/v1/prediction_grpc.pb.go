@@ -42,8 +42,8 @@ type PredictionServiceClient interface {
 	// SHUTTING_DOWN. INTERNAL: MODEL_FAILED. UNIMPLEMENTED: NOT_BUILT (assignment_key is declared and
 	// not built yet).
 	Predict(ctx context.Context, in *PredictRequest, opts ...grpc.CallOption) (*PredictResponse, error)
-	// BatchPredict answers for 1 to 1000 matches; each succeeds or fails by itself. The call as a
-	// whole fails with INVALID_ARGUMENT (BATCH_EMPTY, BATCH_TOO_LARGE).
+	// BatchPredict answers for 1 to 1000 matches, and explains up to 100 of them; each succeeds or fails
+	// by itself. The call as a whole fails with INVALID_ARGUMENT (BATCH_EMPTY, BATCH_TOO_LARGE).
 	BatchPredict(ctx context.Context, in *BatchPredictRequest, opts ...grpc.CallOption) (*BatchPredictResponse, error)
 	// ListPredictions returns recorded predictions. Not built yet: UNIMPLEMENTED (NOT_BUILT).
 	ListPredictions(ctx context.Context, in *ListPredictionsRequest, opts ...grpc.CallOption) (*ListPredictionsResponse, error)
@@ -134,8 +134,8 @@ type PredictionServiceServer interface {
 	// SHUTTING_DOWN. INTERNAL: MODEL_FAILED. UNIMPLEMENTED: NOT_BUILT (assignment_key is declared and
 	// not built yet).
 	Predict(context.Context, *PredictRequest) (*PredictResponse, error)
-	// BatchPredict answers for 1 to 1000 matches; each succeeds or fails by itself. The call as a
-	// whole fails with INVALID_ARGUMENT (BATCH_EMPTY, BATCH_TOO_LARGE).
+	// BatchPredict answers for 1 to 1000 matches, and explains up to 100 of them; each succeeds or fails
+	// by itself. The call as a whole fails with INVALID_ARGUMENT (BATCH_EMPTY, BATCH_TOO_LARGE).
 	BatchPredict(context.Context, *BatchPredictRequest) (*BatchPredictResponse, error)
 	// ListPredictions returns recorded predictions. Not built yet: UNIMPLEMENTED (NOT_BUILT).
 	ListPredictions(context.Context, *ListPredictionsRequest) (*ListPredictionsResponse, error)

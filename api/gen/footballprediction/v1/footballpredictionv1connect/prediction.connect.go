@@ -62,8 +62,8 @@ type PredictionServiceClient interface {
 	// SHUTTING_DOWN. INTERNAL: MODEL_FAILED. UNIMPLEMENTED: NOT_BUILT (assignment_key is declared and
 	// not built yet).
 	Predict(context.Context, *v1.PredictRequest) (*v1.PredictResponse, error)
-	// BatchPredict answers for 1 to 1000 matches; each succeeds or fails by itself. The call as a
-	// whole fails with INVALID_ARGUMENT (BATCH_EMPTY, BATCH_TOO_LARGE).
+	// BatchPredict answers for 1 to 1000 matches, and explains up to 100 of them; each succeeds or fails
+	// by itself. The call as a whole fails with INVALID_ARGUMENT (BATCH_EMPTY, BATCH_TOO_LARGE).
 	BatchPredict(context.Context, *v1.BatchPredictRequest) (*v1.BatchPredictResponse, error)
 	// ListPredictions returns recorded predictions. Not built yet: UNIMPLEMENTED (NOT_BUILT).
 	ListPredictions(context.Context, *v1.ListPredictionsRequest) (*v1.ListPredictionsResponse, error)
@@ -194,8 +194,8 @@ type PredictionServiceHandler interface {
 	// SHUTTING_DOWN. INTERNAL: MODEL_FAILED. UNIMPLEMENTED: NOT_BUILT (assignment_key is declared and
 	// not built yet).
 	Predict(context.Context, *v1.PredictRequest) (*v1.PredictResponse, error)
-	// BatchPredict answers for 1 to 1000 matches; each succeeds or fails by itself. The call as a
-	// whole fails with INVALID_ARGUMENT (BATCH_EMPTY, BATCH_TOO_LARGE).
+	// BatchPredict answers for 1 to 1000 matches, and explains up to 100 of them; each succeeds or fails
+	// by itself. The call as a whole fails with INVALID_ARGUMENT (BATCH_EMPTY, BATCH_TOO_LARGE).
 	BatchPredict(context.Context, *v1.BatchPredictRequest) (*v1.BatchPredictResponse, error)
 	// ListPredictions returns recorded predictions. Not built yet: UNIMPLEMENTED (NOT_BUILT).
 	ListPredictions(context.Context, *v1.ListPredictionsRequest) (*v1.ListPredictionsResponse, error)

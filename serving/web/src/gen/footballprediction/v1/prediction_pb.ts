@@ -904,8 +904,8 @@ export const PredictionService: GenService<{
     output: typeof PredictResponseSchema;
   },
   /**
-   * BatchPredict answers for 1 to 1000 matches; each succeeds or fails by itself. The call as a
-   * whole fails with INVALID_ARGUMENT (BATCH_EMPTY, BATCH_TOO_LARGE).
+   * BatchPredict answers for 1 to 1000 matches, and explains up to 100 of them; each succeeds or fails
+   * by itself. The call as a whole fails with INVALID_ARGUMENT (BATCH_EMPTY, BATCH_TOO_LARGE).
    *
    * @generated from rpc footballprediction.v1.PredictionService.BatchPredict
    */
