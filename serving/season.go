@@ -3,6 +3,7 @@ package serving
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"math"
 	"runtime"
 	"slices"
@@ -29,8 +30,11 @@ const (
 // to .00031. The model had seen these seasons, which takes little from so few numbers.
 var seasonDrift = season.Drift{Now: math.Sqrt(.0069), Week: math.Sqrt(.00023)}
 
-// headToHeadUnknown is the degradation of a league whose played matches are not known one by one.
-const headToHeadUnknown = "HEAD_TO_HEAD_UNKNOWN"
+// Degradations of a simulation.
+const (
+	headToHeadUnknown = "HEAD_TO_HEAD_UNKNOWN" // played matches are not known one by one
+	matchesMissing    = "MATCHES_MISSING"      // the stored ones are no double round robin
+)
 
 // SimulateSeason implements PredictionService.
 func (s *Service) SimulateSeason(ctx context.Context, request *pb.SimulateSeasonRequest) (*pb.SimulateSeasonResponse, error) {
@@ -74,6 +78,12 @@ func (s *Service) Simulate(ctx context.Context, request *pb.SimulateSeasonReques
 		response.Degradations = append(response.Degradations, &pb.Degradation{
 			Reason: headToHeadUnknown,
 			Detail: "the league looks at the matches among clubs level on points first, and those played are not stored one by one",
+		})
+	}
+	if all := len(c.rows) * (len(c.rows) - 1); rule.meetings == 1 && c.season != "" && c.played+len(c.toCome) < all {
+		response.Degradations = append(response.Degradations, &pb.Degradation{
+			Reason: matchesMissing,
+			Detail: fmt.Sprintf("%d of the season's %d matches are stored neither as played nor as to come, and are left out", all-c.played-len(c.toCome), all),
 		})
 	}
 	if err := s.simulations.take(ctx); err != nil {

@@ -162,7 +162,7 @@ func TestSimulateStoredSeason(t *testing.T) {
 	}
 
 	next, err := w.ask(t, &pb.SimulateSeasonRequest{Competition: "E0", Season: "2025-26", Simulations: 100})
-	if err != nil || next.MatchesPlayed != 0 || next.MatchesRemaining != 1 || len(next.Teams) != 2 {
+	if err != nil || next.MatchesPlayed != 0 || next.MatchesRemaining != 1 || len(next.Teams) != 2 || len(next.Degradations) != 1 || next.Degradations[0].Reason != "MATCHES_MISSING" {
 		t.Errorf("the season to come: got %s, %v", text(next), err)
 	}
 }

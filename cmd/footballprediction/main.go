@@ -47,7 +47,7 @@ func rootCommand() *cobra.Command {
 	root.Version = version()
 	root.SilenceUsage, root.SilenceErrors = true, true // an error is one line; --help is there for the rest
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(serveCommand(), predictCommand(), modelsCommand(), featuresCommand(), backtestCommand())
+	root.AddCommand(serveCommand(), predictCommand(), modelsCommand(), featuresCommand(), backtestCommand(), simulateCommand())
 	return root
 }
 
