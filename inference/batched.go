@@ -94,14 +94,9 @@ func (b *batched) RunAt(ctx context.Context, priority uint32, inputs, outputs []
 	if rows > b.maxRows && !b.alone && b.rowwise.Load() {
 		return b.runParts(ctx, priority, rows, inputs, outputs)
 	}
-	return b.runWhole(ctx, priority, rows, inputs, outputs)
-}
-
-// runWhole has a request be run in one execution.
-func (b *batched) runWhole(ctx context.Context, priority uint32, rows int64, inputs, outputs []Tensor) error {
 	r := requests.Get().(*request)
 	r.inputs, r.outputs, r.rows = inputs, outputs, rows
-	err := b.batcher.DoPart(ctx, priority, batch.Part{}, b.key(r), int(rows), r)
+	err = b.batcher.DoPart(ctx, priority, batch.Part{}, b.key(r), int(rows), r)
 	*r = request{}
 	requests.Put(r)
 	return rejection(err)

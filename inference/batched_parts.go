@@ -32,7 +32,7 @@ func (b *batched) runParts(ctx context.Context, priority uint32, rows int64, inp
 		}
 		if !p.join(outputs, before == 0) {
 			b.rowwise.Store(false)
-			return b.runWhole(ctx, priority, rows, inputs, outputs)
+			return b.RunAt(ctx, priority, inputs, outputs) // as a whole, from now on
 		}
 	}
 	for i := range outputs {

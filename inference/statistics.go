@@ -70,8 +70,10 @@ func (c *collector) Ran(e Execution) {
 		s.Waited.add(waited)
 		s.Computed.add(e.Took)
 	}
-	for _, t := range [...]*Tally{&s.Answered, &s.Waited, &s.Computed} {
-		t.Count -= uint64(e.Parts) // its last part counts the request; the time is that of all
+	if parts := uint64(e.Parts); parts > 0 { // the last part counts the request; the time is that of all
+		s.Answered.Count -= parts
+		s.Waited.Count -= parts
+		s.Computed.Count -= parts
 	}
 	if e.Rows > BatchRowsMax {
 		return
