@@ -70,61 +70,99 @@ func checkNonNegative(name string, v float64) error {
 }
 
 // New returns the grid of a match: Dixon-Coles from the expected goals and rho, then tilted to the
-// targets. It fails only on input that is no forecast (see DixonColes and Tilt).
+// targets. It fails only on input that is no forecast (see DixonColes and tilt).
 func New(t Targets, rho float64) (Grid, error) {
-	g, err := DixonColes(t.HomeGoals, t.AwayGoals, rho)
+	p, err := newProduct(t.HomeGoals, t.AwayGoals, rho)
 	if err != nil {
 		return Grid{}, err
 	}
-	if _, err := g.Tilt(t); err != nil {
-		return Grid{}, err
-	}
-	return g, nil
+	g, _, err := p.tilt(t)
+	return g, err
 }
 
 // DixonColes returns the grid of two Poisson rates (goals a match) whose four lowest scores are
 // corrected by rho, cut at MaxGoals and normalised. rho is moved into the range in which no
 // correction is negative. NaN, infinite and negative rates and a rho that is not finite are errors.
 func DixonColes(homeRate, awayRate, rho float64) (Grid, error) {
-	if err := checkNonNegative("home goals", homeRate); err != nil {
+	p, err := newProduct(homeRate, awayRate, rho)
+	if err != nil {
 		return Grid{}, err
+	}
+	return p.grid(0, 0, [3]float64{1, 1, 1}), nil
+}
+
+// product is the grid of DixonColes in its factors, from which sums over the grid are quicker to have
+// than from its cells: cell x, y is home[x]·away[y], for x and y below 2 times tau[x][y].
+type product struct {
+	home, away [size]float64
+	tau        [2][2]float64
+}
+
+func newProduct(homeRate, awayRate, rho float64) (product, error) {
+	if err := checkNonNegative("home goals", homeRate); err != nil {
+		return product{}, err
 	}
 	if err := checkNonNegative("away goals", awayRate); err != nil {
-		return Grid{}, err
+		return product{}, err
 	}
 	if math.IsNaN(rho) || math.IsInf(rho, 0) {
-		return Grid{}, fmt.Errorf("rho: want a finite number, got %v", rho)
+		return product{}, fmt.Errorf("rho: want a finite number, got %v", rho)
 	}
 	lambda := min(max(homeRate, minRate), maxRate)
 	mu := min(max(awayRate, minRate), maxRate)
 	rho = min(max(rho, -1/lambda, -1/mu), 1/(lambda*mu), 1)
-
-	home, away := poisson(lambda), poisson(mu)
 	// Rounding may leave a correction at the edge of rho's range just below 0.
-	tau := [2][2]float64{
+	p := product{home: poisson(lambda), away: poisson(mu), tau: [2][2]float64{
 		{max(0, 1-lambda*mu*rho), max(0, 1+lambda*rho)},
 		{max(0, 1+mu*rho), max(0, 1-rho)},
-	}
+	}}
 	// Both factors sum to 1, so the whole differs from 1 by the four corrections only.
 	total := 1.0
-	for x := range tau {
-		for y := range tau[x] {
-			total += home[x] * away[y] * (tau[x][y] - 1)
+	for x := range p.tau {
+		for y, tau := range p.tau[x] {
+			total += p.home[x] * p.away[y] * (tau - 1)
 		}
 	}
+	for x := range p.home {
+		p.home[x] /= total
+	}
+	return p, nil
+}
+
+// grid multiplies the product out, each cell also by exp(a·x + b·y) and the factor of its result: home
+// win, draw, away win.
+func (p *product) grid(a, b float64, factor [3]float64) Grid {
 	var g Grid
+	v := powers(&p.away, math.Exp(b))
+	u, ea := 1.0, math.Exp(a)
 	for x := range g {
-		p, row := home[x]/total, &g[x]
-		for y := range row {
-			row[y] = p * away[y]
+		row, w := &g[x], u*p.home[x]
+		home, draw, away := w*factor[0], w*factor[1], w*factor[2]
+		for y := range x {
+			row[y] = v[y] * home
+		}
+		row[x] = v[x] * draw
+		for y := x + 1; y < size; y++ {
+			row[y] = v[y] * away
+		}
+		u *= ea
+	}
+	for x := range p.tau {
+		for y, tau := range p.tau[x] {
+			g[x][y] *= tau
 		}
 	}
-	for x := range tau {
-		for y := range tau[x] {
-			g[x][y] *= tau[x][y]
-		}
+	return g
+}
+
+// powers multiplies element k by base^k.
+func powers(of *[size]float64, base float64) (out [size]float64) {
+	power := 1.0
+	for k, p := range of {
+		out[k] = p * power
+		power *= base
 	}
-	return g, nil
+	return out
 }
 
 // poisson returns the probabilities of 0 to MaxGoals goals, given that there are no more.

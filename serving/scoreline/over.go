@@ -26,7 +26,7 @@ func NewOver(t Targets, over, rho float64) (Grid, error) {
 // exp(a·[x+y>2.5] + c·[x>y] + d·[x=y]). Both are met to rounding. Where no such grid can meet both,
 // the match result is met alone, over is met as nearly as it can be, and met is false.
 //
-// Errors are those of Tilt, and an over that is no probability.
+// Errors are those of New, and an over that is no probability.
 func (g *Grid) TiltOver(t Targets, over float64) (met bool, err error) {
 	if t, err = t.Normalised(); err != nil {
 		return false, err

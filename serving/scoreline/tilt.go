@@ -22,46 +22,53 @@ const (
 	minMass = 1e-290
 )
 
-// Tilt moves g to the targets by the least change in Kullback-Leibler divergence: each cell is
-// multiplied by exp(a·x + b·y + c·[x>y] + d·[x=y]), the only form that such a change has, so that
-// the match result is met to rounding and the mean goals to 1e-6. Where no grid of this size can
-// meet them all, or the search is longer than 20 Newton steps, the match result is met alone
+// tilt returns the grid of p, moved to the targets by the least change in Kullback-Leibler divergence:
+// each cell is multiplied by exp(a·x + b·y + c·[x>y] + d·[x=y]), the only form that such a change has,
+// so that the match result is met to rounding and the mean goals to 1e-6. Where no grid of this size
+// can meet them all, or the search is longer than 20 Newton steps, the match result is met alone
 // (a = b = 0), the means follow from it, and met is false.
 //
 // Targets that are NaN, infinite, negative or do not sum to 1, and a result of positive probability
-// for which g has no cell, are errors, and leave g as it was.
-func (g *Grid) Tilt(t Targets) (met bool, err error) {
-	t, err = t.Normalised()
-	if err != nil {
-		return false, err
+// for which p has no cell, are errors.
+func (p *product) tilt(t Targets) (g Grid, met bool, err error) {
+	if t, err = t.Normalised(); err != nil {
+		return Grid{}, false, err
 	}
-	start := g.tilted(0, 0, &t)
+	start := p.tilted(0, 0, &t)
 	for i, name := range resultNames {
 		if want := start.wanted[i]; want > 0 && !start.usable(i) {
-			return false, fmt.Errorf("grid: want weight on each score of a %s, whose probability is %v, got %v", name, want, start.regions[i].mass)
+			return Grid{}, false, fmt.Errorf("grid: want weight on each score of a %s, whose probability is %v, got %v", name, want, start.regions[i].mass)
 		}
 	}
-	p, _ := g.solve(start, &t)
-	met = p.within(meanTolerance)
-	if !met {
-		p = start
+	end, _ := p.solve(start, &t)
+	if met = end.within(meanTolerance); !met {
+		end = start
 	}
-	g.apply(&p)
-	return met, nil
+	var factor [3]float64
+	for i, want := range end.wanted {
+		if want > 0 {
+			factor[i] = want / end.regions[i].mass
+		}
+	}
+	return p.grid(end.a, end.b, factor), met, nil
 }
 
 // moments are the sums of a region's weights w, and of w times goals: x home, y away.
 type moments struct{ mass, x, y, xx, xy, yy float64 }
 
-// add adds the weights of row x: u times the sums over y of w, w·y and w·y².
-func (m *moments) add(u, x, s0, s1, s2 float64) {
-	s0, s1, s2 = u*s0, u*s1, u*s2
+// sums are those of weights w of away goals y: of w, w·y and w·y².
+type sums [3]float64
+
+// row adds the row of x home goals: u times the sums over its away goals.
+func (m *moments) row(u, x float64, s *sums) {
+	s0, s1 := u*s[0], u*s[1]
+	xs0 := x * s0
 	m.mass += s0
-	m.x += x * s0
+	m.x += xs0
 	m.y += s1
-	m.xx += x * x * s0
+	m.xx += x * xs0
 	m.xy += x * s1
-	m.yy += s2
+	m.yy += u * s[2]
 }
 
 // point is a place in the search. Given a and b, the best c and d are known in closed form: they
@@ -76,7 +83,6 @@ type point struct {
 	a, b       float64
 	wanted     [3]float64
 	regions    [3]moments
-	value      float64
 	errX       float64
 	errY       float64
 	xx, xy, yy float64
@@ -92,88 +98,99 @@ func (p *point) within(goals float64) bool {
 	return math.Abs(p.errX) <= goals && math.Abs(p.errY) <= goals
 }
 
-// tilted measures g under the exponents a and b. A value of +Inf says that they are out of reach.
-func (g *Grid) tilted(a, b float64, t *Targets) point {
-	p := point{a: a, b: b, wanted: [3]float64{t.HomeWin, t.Draw, t.AwayWin}}
-	p.regions = g.measure(a, b)
-	p.value = -a*t.HomeGoals - b*t.AwayGoals
-	p.errX, p.errY = -t.HomeGoals, -t.AwayGoals
+// value is what the search makes least.
+func (p *point) value(t *Targets) float64 {
+	value := -p.a*t.HomeGoals - p.b*t.AwayGoals
 	for i, want := range p.wanted {
 		if want == 0 {
 			continue
 		}
 		if !p.usable(i) {
-			p.value, p.errX, p.errY = math.Inf(1), math.Inf(1), math.Inf(1)
-			return p
+			return math.Inf(1)
 		}
-		r := &p.regions[i]
-		meanX, meanY := r.x/r.mass, r.y/r.mass
-		p.value += want * math.Log(r.mass)
-		p.errX += want * meanX
-		p.errY += want * meanY
-		p.xx += want * (r.xx/r.mass - meanX*meanX)
-		p.xy += want * (r.xy/r.mass - meanX*meanY)
-		p.yy += want * (r.yy/r.mass - meanY*meanY)
+		value += want * math.Log(p.regions[i].mass)
 	}
-	return p
+	return value
 }
 
-// measure sums the regions of g under exp(a·x + b·y). The factor is separable, so that two
-// exponentials serve all 121 cells.
-func (g *Grid) measure(a, b float64) [3]moments {
-	var v0, v1, v2 [size]float64
-	u, ea, eb := 1.0, math.Exp(a), math.Exp(b)
-	v := 1.0
-	for y := range v0 {
+// tilted measures p under the exponents a and b. Errors of +Inf say that they are out of reach.
+func (p *product) tilted(a, b float64, t *Targets) point {
+	at := point{a: a, b: b, wanted: [3]float64{t.HomeWin, t.Draw, t.AwayWin}}
+	p.measure(a, b, &at.regions)
+	at.errX, at.errY = -t.HomeGoals, -t.AwayGoals
+	for i, want := range at.wanted {
+		if want == 0 {
+			continue
+		}
+		if !at.usable(i) {
+			at.errX, at.errY = math.Inf(1), math.Inf(1)
+			return at
+		}
+		r := &at.regions[i]
+		share := 1 / r.mass
+		meanX, meanY := r.x*share, r.y*share
+		at.errX += want * meanX
+		at.errY += want * meanY
+		at.xx += want * (r.xx*share - meanX*meanX)
+		at.xy += want * (r.xy*share - meanX*meanY)
+		at.yy += want * (r.yy*share - meanY*meanY)
+	}
+	return at
+}
+
+// measure sums the regions of p under exp(a·x + b·y). A row's part of a region begins or ends where
+// home and away goals are equal, so its sums are those of the next row and one cell.
+func (p *product) measure(a, b float64, regions *[3]moments) {
+	u, v := powers(&p.home, math.Exp(a)), powers(&p.away, math.Exp(b))
+	var cell, above [size]sums // of y alone, and of all that is above
+	for y := MaxGoals; y >= 0; y-- {
 		fy := float64(y)
-		v0[y], v1[y], v2[y] = v, v*fy, v*fy*fy
-		v *= eb
-	}
-	var home, draw, away moments
-	for x := range g {
-		row, fx := &g[x], float64(x)
-		var s0, s1, s2 float64
-		for y := range x {
-			w := row[y]
-			s0 += w * v0[y]
-			s1 += w * v1[y]
-			s2 += w * v2[y]
+		w := v[y]
+		cell[y] = sums{w, w * fy, w * fy * fy}
+		if y > 0 {
+			above[y-1] = sums{above[y][0] + w, above[y][1] + w*fy, above[y][2] + w*fy*fy}
 		}
-		home.add(u, fx, s0, s1, s2)
-		w := row[x]
-		draw.add(u, fx, w*v0[x], w*v1[x], w*v2[x])
-		s0, s1, s2 = 0, 0, 0
-		for y := x + 1; y < size; y++ {
-			w := row[y]
-			s0 += w * v0[y]
-			s1 += w * v1[y]
-			s2 += w * v2[y]
-		}
-		away.add(u, fx, s0, s1, s2)
-		u *= ea
 	}
-	return [3]moments{home, draw, away}
+	home, draw, away := &regions[0], &regions[1], &regions[2]
+
+	// The rows of no and of one home goal hold the corrected cells.
+	t, w := &p.tau, &cell[1]
+	draw.mass = u[0]*v[0]*t[0][0] + u[1]*w[0]*t[1][1]
+	one := u[1] * w[0] * t[1][1]
+	draw.x, draw.xx = one, one
+	away.row(u[0], 0, &sums{t[0][1]*w[0] + above[1][0], t[0][1]*w[1] + above[1][1], t[0][1]*w[2] + above[1][2]})
+	away.row(u[1], 1, &above[1])
+	home.row(u[1], 1, &sums{t[1][0] * v[0], 0, 0})
+
+	below := sums{v[0] + w[0], w[1], w[2]}
+	for x := 2; x < size; x++ {
+		fx, c := float64(x), &cell[x]
+		home.row(u[x], fx, &below)
+		draw.mass += u[x] * c[0]
+		draw.x += u[x] * c[1]
+		draw.xx += u[x] * c[2]
+		away.row(u[x], fx, &above[x])
+		below[0] += c[0]
+		below[1] += c[1]
+		below[2] += c[2]
+	}
+	draw.y, draw.xy, draw.yy = draw.x, draw.xx, draw.xx
 }
 
-// solve takes damped Newton steps from p until the means are met or hope is gone, and returns where
+// solve takes damped Newton steps from a point until the means are met or hope is gone, and returns where
 // it came to and after how many steps.
-func (g *Grid) solve(p point, t *Targets) (point, int) {
+func (p *product) solve(at point, t *Targets) (point, int) {
 	for step := range maxSteps {
-		if p.within(meanGoal) {
-			return p, step
+		if at.within(meanGoal) {
+			return at, step
 		}
-		da, db := p.stride()
-		slope := p.errX*da + p.errY*db
-		if !(slope < 0) {
-			return p, step
+		da, db := at.stride()
+		slope := at.errX*da + at.errY*db
+		if !(slope < 0) || !p.descend(&at, da, db, slope, t) {
+			return at, step
 		}
-		next, ok := g.descend(&p, da, db, slope, t)
-		if !ok {
-			return p, step
-		}
-		p = next
 	}
-	return p, maxSteps
+	return at, maxSteps
 }
 
 // stride is the Newton step, shortened to maxStride.
@@ -195,49 +212,32 @@ func (p *point) stride() (da, db float64) {
 	return da, db
 }
 
-// descend halves the step until the value falls as a convex function's should.
-func (g *Grid) descend(p *point, da, db, slope float64, t *Targets) (point, bool) {
+// descend moves a point by the step, halved until the value falls as a convex function's should, and
+// reports whether that came about.
+func (p *product) descend(at *point, da, db, slope float64, t *Targets) bool {
 	const (
 		share    = 1e-4  // of the fall that the slope promises
 		rounding = 1e-13 // of the value, near the goal
+		near     = 0.25  // of the errors before: what squares them needs no look at the value
 	)
+	before := math.NaN()
 	for scale := 1.0; scale > 1e-6; scale /= 2 {
-		a, b := p.a+scale*da, p.b+scale*db
+		a, b := at.a+scale*da, at.b+scale*db
 		if math.Abs(a) > maxTilt || math.Abs(b) > maxTilt {
 			continue
 		}
-		next := g.tilted(a, b, t)
-		if next.value <= p.value+share*scale*slope+rounding {
-			return next, true
+		next := p.tilted(a, b, t)
+		if next.within(near * max(math.Abs(at.errX), math.Abs(at.errY))) {
+			*at = next
+			return true
+		}
+		if math.IsNaN(before) {
+			before = at.value(t)
+		}
+		if next.value(t) <= before+share*scale*slope+rounding {
+			*at = next
+			return true
 		}
 	}
-	return point{}, false
-}
-
-// apply multiplies g by the tilt of p, with the c and d that make the match result exact.
-func (g *Grid) apply(p *point) {
-	var factor [3]float64
-	for i, want := range p.wanted {
-		if want > 0 {
-			factor[i] = want / p.regions[i].mass
-		}
-	}
-	var v [size]float64
-	u, ea, eb := 1.0, math.Exp(p.a), math.Exp(p.b)
-	v[0] = 1
-	for y := 1; y < size; y++ {
-		v[y] = v[y-1] * eb
-	}
-	for x := range g {
-		row := &g[x]
-		home, draw, away := u*factor[0], u*factor[1], u*factor[2]
-		for y := range x {
-			row[y] *= v[y] * home
-		}
-		row[x] *= v[x] * draw
-		for y := x + 1; y < size; y++ {
-			row[y] *= v[y] * away
-		}
-		u *= ea
-	}
+	return false
 }

@@ -15,6 +15,15 @@ func mustNew(t *testing.T, targets Targets, rho float64) Grid {
 	return g
 }
 
+func mustProduct(t *testing.T, targets Targets, rho float64) product {
+	t.Helper()
+	p, err := newProduct(targets.HomeGoals, targets.AwayGoals, rho)
+	if err != nil {
+		t.Fatalf("%+v, rho %v: %v", targets, rho, err)
+	}
+	return p
+}
+
 func checkResult(t *testing.T, g *Grid, targets Targets, tolerance float64) {
 	t.Helper()
 	sum := targets.HomeWin + targets.Draw + targets.AwayWin
@@ -56,14 +65,10 @@ func TestTargetsOfCalibratedModelsAreMet(t *testing.T) {
 	const n = 20_000
 	for range n {
 		targets, rho := calibrated(rng, .2, 4.5, .1)
-		g, err := DixonColes(targets.HomeGoals, targets.AwayGoals, rho)
-		if err != nil {
-			t.Fatal(err)
-		}
-		start := g.tilted(0, 0, &targets)
-		_, steps := g.solve(start, &targets)
+		p := mustProduct(t, targets, rho)
+		_, steps := p.solve(p.tilted(0, 0, &targets), &targets)
 		most, sum = max(most, steps), sum+steps
-		met, err := g.Tilt(targets)
+		g, met, err := p.tilt(targets)
 		if err != nil || !met {
 			t.Fatalf("%+v, rho %v: want the targets met, got %v, %v", targets, rho, met, err)
 		}
@@ -86,12 +91,12 @@ func TestFarTargetsAreMetWhereFeasible(t *testing.T) {
 	for range 5_000 {
 		from, rho := calibrated(rng, .3, 4, .1)
 		far, _ := calibrated(rng, .3, 4, .5)
-		g := mustNew(t, from, rho)
+		p := mustProduct(t, from, rho)
 		truth := mustNew(t, far, 0)
 		var want Targets
 		want.HomeWin, want.Draw, want.AwayWin = truth.MatchResult()
 		want.HomeGoals, want.AwayGoals = truth.Means()
-		met, err := g.Tilt(want)
+		g, met, err := p.tilt(want)
 		if err != nil || !met {
 			t.Fatalf("from %+v to %+v: want the targets met, got %v, %v", from, want, met, err)
 		}
@@ -110,12 +115,10 @@ func TestTiltHasTheFormOfLeastDivergence(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	for range 200 {
 		targets, rho := calibrated(rng, .4, 3.5, .2)
-		g, err := DixonColes(targets.HomeGoals, targets.AwayGoals, rho)
-		if err != nil {
-			t.Fatal(err)
-		}
-		q := g
-		if met, err := q.Tilt(targets); err != nil || !met {
+		p := mustProduct(t, targets, rho)
+		g := p.grid(0, 0, [3]float64{1, 1, 1})
+		q, met, err := p.tilt(targets)
+		if err != nil || !met {
 			t.Fatalf("want the targets met, got %v, %v", met, err)
 		}
 		change := func(x, y int) float64 { return math.Log(q[x][y] / g[x][y]) }
@@ -140,15 +143,13 @@ func TestTiltHasTheFormOfLeastDivergence(t *testing.T) {
 }
 
 func TestTiltOfMetTargetsChangesNothing(t *testing.T) {
-	g, err := DixonColes(1.6, 1.1, -.05)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := mustProduct(t, Targets{HomeGoals: 1.6, AwayGoals: 1.1}, -.05)
+	g := p.grid(0, 0, [3]float64{1, 1, 1})
 	var targets Targets
 	targets.HomeWin, targets.Draw, targets.AwayWin = g.MatchResult()
 	targets.HomeGoals, targets.AwayGoals = g.Means()
-	q := g
-	if met, err := q.Tilt(targets); err != nil || !met {
+	q, met, err := p.tilt(targets)
+	if err != nil || !met {
 		t.Fatalf("want the targets met, got %v, %v", met, err)
 	}
 	for x := range g {
@@ -176,12 +177,9 @@ func TestInfeasibleTargetsKeepTheMatchResult(t *testing.T) {
 		{"tiny and huge", Targets{.9, .05, .05, 1e-9, 1e300}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			g, err := DixonColes(c.targets.HomeGoals, c.targets.AwayGoals, -.05)
-			if err != nil {
-				t.Fatal(err)
-			}
-			q := g
-			met, err := q.Tilt(c.targets)
+			p := mustProduct(t, c.targets, -.05)
+			g := p.grid(0, 0, [3]float64{1, 1, 1})
+			q, met, err := p.tilt(c.targets)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -272,6 +270,11 @@ func FuzzNew(f *testing.F) {
 			checkDistribution(t, &g)
 			checkResult(t, &g, targets, 1e-9)
 			checkCoherence(t, &g)
+			if g, err = NewOver(targets, targets.HomeWin, rho); err != nil {
+				t.Fatalf("%+v, rho %v: %v", targets, rho, err)
+			}
+			checkDistribution(t, &g)
+			checkResult(t, &g, targets, 1e-9)
 		}
 	})
 }
