@@ -233,7 +233,7 @@ func TestPrioritiesAndDeadlines(t *testing.T) {
 		defer cancel()
 		_, err = ask(hasty, b, 6, 1, 1, "y")
 		var shed *DeadlineError
-		if !errors.As(err, &shed) || shed.Wait != 35*time.Millisecond || !errors.Is(err, ErrDeadlineUnmeetable) || !errors.Is(err, ErrQueueFull) {
+		if !errors.As(err, &shed) || shed.Wait != 30*time.Millisecond || !errors.Is(err, ErrDeadlineUnmeetable) || !errors.Is(err, ErrQueueFull) {
 			t.Errorf("got %v", err)
 		}
 		call(hasty, 1, 7) // but for the one who asks so there is time

@@ -57,9 +57,9 @@ func (b *Batcher[K, T]) late(ctx context.Context, level, rows int) error {
 	return &DeadlineError{Wait: wait, Left: left}
 }
 
-// expected is how long an item will wait for a slot while all are busy. Where it errs it is too short:
-// those ahead are counted as if they filled their batches, and those of lower levels not at all.
-// Requires b.mu.
+// expected is how long an item will wait for a slot while all are busy, if those ahead stay. Where it
+// errs it is rather too short: the runs under way are taken to end at once, those ahead to fill their
+// batches, and lower levels never to have their turn. Requires b.mu.
 func (b *Batcher[K, T]) expected(level, rows int) time.Duration {
 	items, ahead := 0, 0
 	for _, l := range b.levels[:level+1] {
@@ -70,6 +70,5 @@ func (b *Batcher[K, T]) expected(level, rows int) time.Duration {
 	if b.options.Alone {
 		batches = items
 	}
-	// The runs under way are half done, on average.
-	return time.Duration(b.pace) * time.Duration(2*batches+1) / time.Duration(2*cap(b.free))
+	return time.Duration(b.pace) * time.Duration(batches) / time.Duration(cap(b.free))
 }

@@ -39,23 +39,22 @@ func TestUnmeetableDeadlinesAreRejectedAtOnce(t *testing.T) {
 				p.Errorf("Do returned %v, expected %v", err, &want)
 			}
 		}
-		// The run under way is expected to be half done.
-		rejected(p.do(over(p, 5*ms-1), "k", 1, "hasty"), DeadlineError{Wait: 5 * ms, Left: 5*ms - 1})
-		a := p.do(over(p, 5*ms), "k", 1, "a")
-		// There is room in the same batch, but not for five rows.
-		b := p.do(over(p, 5*ms), "k", 2, "b")
-		rejected(p.do(over(p, 5*ms), "k", 2, "larger"), DeadlineError{Wait: 15 * ms, Left: 5 * ms})
-		c := p.do(over(p, 15*ms), "k", 2, "c")
-		rejected(p.do(over(p, 24*ms), "k", 4, "later"), DeadlineError{Wait: 25 * ms, Left: 24 * ms})
-		d := p.do(p.Context(), "k", 4, "d") // there is no deadline
-		p.tells("queue full for that deadline: expected to wait 5ms, 4.999999ms are left after 0s",
-			"queue full for that deadline: expected to wait 15ms, 5ms are left after 0s",
-			"queue full for that deadline: expected to wait 25ms, 24ms are left after 0s")
+		// The run under way may end at any time.
+		a := p.do(over(p, 1), "k", 1, "a")
+		b := p.do(over(p, ms), "k", 3, "b")
+		// There is no more room in their batch.
+		rejected(p.do(over(p, 10*ms-1), "k", 1, "hasty"), DeadlineError{Wait: 10 * ms, Left: 10*ms - 1})
+		c := p.do(over(p, 10*ms), "k", 2, "c")
+		d := p.do(over(p, 10*ms), "k", 2, "d")
+		rejected(p.do(over(p, 19*ms), "k", 4, "later"), DeadlineError{Wait: 20 * ms, Left: 19 * ms})
+		e := p.do(p.Context(), "k", 4, "e") // there is no deadline
+		p.tells("queue full for that deadline: expected to wait 10ms, 9.999999ms are left after 0s",
+			"queue full for that deadline: expected to wait 20ms, 19ms are left after 0s")
 		end()
 		p.runs("a b").ends(nil)
-		p.runs("c").ends(nil)
-		p.runs("d").ends(nil)
-		for _, o := range []*outcome{a, b, c, d} {
+		p.runs("c d").ends(nil)
+		p.runs("e").ends(nil)
+		for _, o := range []*outcome{a, b, c, d, e} {
 			p.returned(o, nil)
 		}
 		p.told = nil
@@ -74,12 +73,12 @@ func TestExpectedWait(t *testing.T) {
 		waiting [][2]int // level, rows
 		want    []wait
 	}{
-		{"nobody waits", 1, Options{}, nil, []wait{{0, 1, 5 * ms}, {0, 1000, 5 * ms}}},
-		{"two slots", 2, Options{MaxRows: 4}, [][2]int{{0, 4}}, []wait{{0, 1, 7500 * time.Microsecond}}},
+		{"nobody waits", 1, Options{}, nil, []wait{{0, 1, 0}, {0, 1000, 0}}},
+		{"two slots", 2, Options{MaxRows: 4}, [][2]int{{0, 4}}, []wait{{0, 1, 5 * ms}}},
 		{"those of lower levels do not count", 1, Options{MaxRows: 4, PriorityLevels: 3}, [][2]int{{0, 1}, {1, 4}, {2, 8}},
-			[]wait{{0, 1, 5 * ms}, {0, 4, 15 * ms}, {1, 1, 15 * ms}, {1, 4, 25 * ms}, {2, 1, 35 * ms}}},
+			[]wait{{0, 1, 0}, {0, 4, 10 * ms}, {1, 1, 10 * ms}, {1, 4, 20 * ms}, {2, 1, 30 * ms}}},
 		{"alone, each item is a batch", 1, Options{MaxRows: 4, Alone: true, PriorityLevels: 2}, [][2]int{{0, 1}, {0, 2}, {1, 8}},
-			[]wait{{0, 1, 25 * ms}, {1, 1, 35 * ms}}},
+			[]wait{{0, 1, 20 * ms}, {1, 1, 30 * ms}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b, err := New[string](test.slots, func([]string) error { return nil }, test.Options)
@@ -109,41 +108,40 @@ func TestOneSlowRunShedsNobody(t *testing.T) {
 			r.ends(nil)
 			p.returned(o, nil)
 		}
-		hasty := func() (o *outcome, end func()) {
+		// hasty comes while one runs and another waits.
+		hasty := func(want error) {
+			p.Helper()
 			busy := p.do(p.Context(), "k", 1, "busy")
 			r := p.runs("busy")
-			return p.do(over(p, 10*ms), "k", 1, "hasty"), func() {
-				r.ends(nil)
-				p.returned(busy, nil)
+			next := p.do(p.Context(), "k", 1, "next")
+			o := p.do(over(p, 10*ms), "k", 1, "hasty")
+			r.ends(nil)
+			p.runs("next").ends(nil)
+			if want == nil {
+				p.runs("hasty").ends(nil)
 			}
+			for _, o := range []*outcome{busy, next} {
+				p.returned(o, nil)
+			}
+			p.returned(o, want)
 		}
 		run(ms)
 		run(time.Hour)
-		o, end := hasty()
-		end()
-		p.runs("hasty").ends(nil)
-		p.returned(o, nil)
+		hasty(nil)
 
 		p.pace = 0
 		run(time.Hour) // all that is known
-		o, end = hasty()
-		p.returned(o, ErrDeadlineUnmeetable)
-		end()
+		hasty(ErrDeadlineUnmeetable)
 		for range 20 { // whoever finds the slot free is run, and sets it right
 			run(ms)
 		}
-		o, end = hasty()
-		end()
-		p.runs("hasty").ends(nil)
-		p.returned(o, nil)
+		hasty(nil)
 
 		// Runs that have become slow are believed in the end.
 		for range 40 {
 			run(100 * ms)
 		}
-		o, end = hasty()
-		p.returned(o, ErrDeadlineUnmeetable)
-		end()
+		hasty(ErrDeadlineUnmeetable)
 		p.told = nil
 	})
 }
