@@ -63,9 +63,9 @@ func (s *Service) answer(a *answer, w *workspace, i int, now time.Time) error {
 	var grid scoreline.Grid
 	var err error
 	if q.odds == nil {
-		grid, err = run.grid(q.row)
+		err = run.fill(&grid, q.row)
 	} else {
-		grid, err = run.blend(q.row, q.odds)
+		err = run.blend(&grid, q.row, q.odds)
 	}
 	if err != nil {
 		return err

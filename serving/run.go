@@ -118,16 +118,21 @@ func (r *run) targets(row int) (scoreline.Targets, error) {
 }
 
 // grid returns the grid of scores of a row.
-func (r *run) grid(row int) (scoreline.Grid, error) {
+func (r *run) grid(row int) (grid scoreline.Grid, err error) {
+	err = r.fill(&grid, row)
+	return grid, err
+}
+
+// fill makes grid that of a row: copies of it would cost time, and stack that is kept.
+func (r *run) fill(grid *scoreline.Grid, row int) error {
 	targets, err := r.targets(row)
 	if err != nil {
-		return scoreline.Grid{}, err
+		return err
 	}
-	grid, err := scoreline.New(targets, r.manifest.Rho) // which refuses what is negative or not finite
-	if err != nil {
-		return grid, r.failed(err)
+	if err := grid.Fill(targets, r.manifest.Rho); err != nil { // which refuses what is negative or not finite
+		return r.failed(err)
 	}
-	return grid, nil
+	return nil
 }
 
 // normalised is targets with a match result that sums to 1, and nothing that is negative or not finite.
@@ -142,25 +147,24 @@ func (r *run) normalised(row int) (scoreline.Targets, error) {
 	return targets, nil
 }
 
-// blend is grid with odds in the place of what the model says of the same.
-func (r *run) blend(row int, odds *fairOdds) (scoreline.Grid, error) {
+// blend is fill with odds in the place of what the model says of the same.
+func (r *run) blend(grid *scoreline.Grid, row int, odds *fairOdds) error {
 	targets, err := r.normalised(row)
 	if err != nil {
-		return scoreline.Grid{}, err
+		return err
 	}
 	if odds.hasResult {
 		targets.HomeWin, targets.Draw, targets.AwayWin = odds.result.Home, odds.result.Draw, odds.result.Away
 	}
-	var grid scoreline.Grid
 	if odds.hasOver {
-		grid, err = scoreline.NewOver(targets, odds.over, r.manifest.Rho)
+		*grid, err = scoreline.NewOver(targets, odds.over, r.manifest.Rho)
 	} else {
-		grid, err = scoreline.New(targets, r.manifest.Rho)
+		err = grid.Fill(targets, r.manifest.Rho)
 	}
 	if err != nil {
-		return grid, r.failed(err)
+		return r.failed(err)
 	}
-	return grid, nil
+	return nil
 }
 
 // failed is what a caller is told of a model that gave no forecast.

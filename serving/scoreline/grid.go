@@ -71,24 +71,31 @@ func checkNonNegative(name string, v float64) error {
 
 // New returns the grid of a match: Dixon-Coles from the expected goals and rho, then tilted to the
 // targets. It fails only on input that is no forecast (see DixonColes and tilt).
-func New(t Targets, rho float64) (Grid, error) {
+func New(t Targets, rho float64) (g Grid, err error) {
+	err = g.Fill(t, rho)
+	return g, err
+}
+
+// Fill makes g the grid that New returns, without a copy on the way; after an error it is as it was.
+func (g *Grid) Fill(t Targets, rho float64) error {
 	p, err := newProduct(t.HomeGoals, t.AwayGoals, rho)
 	if err != nil {
-		return Grid{}, err
+		return err
 	}
-	g, _, err := p.tilt(t)
-	return g, err
+	_, err = p.tilt(t, g)
+	return err
 }
 
 // DixonColes returns the grid of two Poisson rates (goals a match) whose four lowest scores are
 // corrected by rho, cut at MaxGoals and normalised. rho is moved into the range in which no
 // correction is negative. NaN, infinite and negative rates and a rho that is not finite are errors.
-func DixonColes(homeRate, awayRate, rho float64) (Grid, error) {
+func DixonColes(homeRate, awayRate, rho float64) (g Grid, err error) {
 	p, err := newProduct(homeRate, awayRate, rho)
 	if err != nil {
-		return Grid{}, err
+		return g, err
 	}
-	return p.grid(0, 0, [3]float64{1, 1, 1}), nil
+	p.multiply(&g, 0, 0, [3]float64{1, 1, 1})
+	return g, nil
 }
 
 // product is the grid of DixonColes in its factors, from which sums over the grid are quicker to have
@@ -129,10 +136,9 @@ func newProduct(homeRate, awayRate, rho float64) (product, error) {
 	return p, nil
 }
 
-// grid multiplies the product out, each cell also by exp(a·x + b·y) and the factor of its result: home
+// multiply makes g the product, each cell also times exp(a·x + b·y) and the factor of its result: home
 // win, draw, away win.
-func (p *product) grid(a, b float64, factor [3]float64) Grid {
-	var g Grid
+func (p *product) multiply(g *Grid, a, b float64, factor [3]float64) {
 	v := powers(&p.away, math.Exp(b))
 	u, ea := 1.0, math.Exp(a)
 	for x := range g {
@@ -152,7 +158,6 @@ func (p *product) grid(a, b float64, factor [3]float64) Grid {
 			g[x][y] *= tau
 		}
 	}
-	return g
 }
 
 // powers multiplies element k by base^k.

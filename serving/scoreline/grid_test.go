@@ -156,7 +156,8 @@ func TestBadInputIsNamed(t *testing.T) {
 func TestTiltRefusesAResultWithoutCells(t *testing.T) {
 	var p product
 	p.home[1], p.away[0], p.tau[1][0] = 1, 1, 1
-	g, _, err := p.tilt(Targets{HomeWin: .5, Draw: .5, HomeGoals: 1})
+	var g Grid
+	_, err := p.tilt(Targets{HomeWin: .5, Draw: .5, HomeGoals: 1}, &g)
 	if err == nil || !strings.Contains(err.Error(), "draw") || g != (Grid{}) {
 		t.Errorf("want an error that names the draw and no grid, got %v", err)
 	}

@@ -22,22 +22,22 @@ const (
 	minMass = 1e-290
 )
 
-// tilt returns the grid of p, moved to the targets by the least change in Kullback-Leibler divergence:
+// tilt makes g the grid of p, moved to the targets by the least change in Kullback-Leibler divergence:
 // each cell is multiplied by exp(a·x + b·y + c·[x>y] + d·[x=y]), the only form that such a change has,
 // so that the match result is met to rounding and the mean goals to 1e-6. Where no grid of this size
 // can meet them all, or the search is longer than 20 Newton steps, the match result is met alone
 // (a = b = 0), the means follow from it, and met is false.
 //
 // Targets that are NaN, infinite, negative or do not sum to 1, and a result of positive probability
-// for which p has no cell, are errors.
-func (p *product) tilt(t Targets) (g Grid, met bool, err error) {
+// for which p has no cell, are errors, and leave g as it was.
+func (p *product) tilt(t Targets, g *Grid) (met bool, err error) {
 	if t, err = t.Normalised(); err != nil {
-		return Grid{}, false, err
+		return false, err
 	}
 	start := p.tilted(0, 0, &t)
 	for i, name := range resultNames {
 		if want := start.wanted[i]; want > 0 && !start.usable(i) {
-			return Grid{}, false, fmt.Errorf("grid: want weight on each score of a %s, whose probability is %v, got %v", name, want, start.regions[i].mass)
+			return false, fmt.Errorf("grid: want weight on each score of a %s, whose probability is %v, got %v", name, want, start.regions[i].mass)
 		}
 	}
 	end, _ := p.solve(start, &t)
@@ -50,7 +50,8 @@ func (p *product) tilt(t Targets) (g Grid, met bool, err error) {
 			factor[i] = want / end.regions[i].mass
 		}
 	}
-	return p.grid(end.a, end.b, factor), met, nil
+	p.multiply(g, end.a, end.b, factor)
+	return met, nil
 }
 
 // moments are the sums of a region's weights w, and of w times goals: x home, y away.

@@ -68,7 +68,8 @@ func TestTargetsOfCalibratedModelsAreMet(t *testing.T) {
 		p := mustProduct(t, targets, rho)
 		_, steps := p.solve(p.tilted(0, 0, &targets), &targets)
 		most, sum = max(most, steps), sum+steps
-		g, met, err := p.tilt(targets)
+		var g Grid
+		met, err := p.tilt(targets, &g)
 		if err != nil || !met {
 			t.Fatalf("%+v, rho %v: want the targets met, got %v, %v", targets, rho, met, err)
 		}
@@ -96,7 +97,8 @@ func TestFarTargetsAreMetWhereFeasible(t *testing.T) {
 		var want Targets
 		want.HomeWin, want.Draw, want.AwayWin = truth.MatchResult()
 		want.HomeGoals, want.AwayGoals = truth.Means()
-		g, met, err := p.tilt(want)
+		var g Grid
+		met, err := p.tilt(want, &g)
 		if err != nil || !met {
 			t.Fatalf("from %+v to %+v: want the targets met, got %v, %v", from, want, met, err)
 		}
@@ -116,8 +118,9 @@ func TestTiltHasTheFormOfLeastDivergence(t *testing.T) {
 	for range 200 {
 		targets, rho := calibrated(rng, .4, 3.5, .2)
 		p := mustProduct(t, targets, rho)
-		g := p.grid(0, 0, [3]float64{1, 1, 1})
-		q, met, err := p.tilt(targets)
+		var g, q Grid
+		p.multiply(&g, 0, 0, [3]float64{1, 1, 1})
+		met, err := p.tilt(targets, &q)
 		if err != nil || !met {
 			t.Fatalf("want the targets met, got %v, %v", met, err)
 		}
@@ -144,11 +147,12 @@ func TestTiltHasTheFormOfLeastDivergence(t *testing.T) {
 
 func TestTiltOfMetTargetsChangesNothing(t *testing.T) {
 	p := mustProduct(t, Targets{HomeGoals: 1.6, AwayGoals: 1.1}, -.05)
-	g := p.grid(0, 0, [3]float64{1, 1, 1})
+	var g, q Grid
+	p.multiply(&g, 0, 0, [3]float64{1, 1, 1})
 	var targets Targets
 	targets.HomeWin, targets.Draw, targets.AwayWin = g.MatchResult()
 	targets.HomeGoals, targets.AwayGoals = g.Means()
-	q, met, err := p.tilt(targets)
+	met, err := p.tilt(targets, &q)
 	if err != nil || !met {
 		t.Fatalf("want the targets met, got %v, %v", met, err)
 	}
@@ -178,8 +182,9 @@ func TestInfeasibleTargetsKeepTheMatchResult(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := mustProduct(t, c.targets, -.05)
-			g := p.grid(0, 0, [3]float64{1, 1, 1})
-			q, met, err := p.tilt(c.targets)
+			var g, q Grid
+			p.multiply(&g, 0, 0, [3]float64{1, 1, 1})
+			met, err := p.tilt(c.targets, &q)
 			if err != nil {
 				t.Fatal(err)
 			}
