@@ -58,6 +58,9 @@ const (
 	Unexplainable       Reason = "EXPLANATION_UNAVAILABLE"
 	AccessDenied        Reason = "ACCESS_DENIED"
 	MethodNotAllowed    Reason = "METHOD_NOT_ALLOWED"
+	ProcedureUnknown    Reason = "PROCEDURE_UNKNOWN"
+	EncodingUnknown     Reason = "ENCODING_UNKNOWN"
+	MessageCount        Reason = "MESSAGE_COUNT"
 	NotBuilt            Reason = "NOT_BUILT"
 	ModelNotReady       Reason = "MODEL_NOT_READY"
 	ShuttingDown        Reason = "SHUTTING_DOWN"
@@ -96,6 +99,9 @@ var reasons = map[Reason]struct {
 	Unexplainable:       {code: codes.FailedPrecondition},
 	AccessDenied:        {code: codes.PermissionDenied},
 	MethodNotAllowed:    {code: codes.Unimplemented},
+	ProcedureUnknown:    {code: codes.Unimplemented},
+	EncodingUnknown:     {code: codes.Unimplemented},
+	MessageCount:        {code: codes.Unimplemented},
 	NotBuilt:            {code: codes.Unimplemented},
 	ModelNotReady:       {code: codes.Unavailable, retry: time.Second},
 	ShuttingDown:        {code: codes.Unavailable, retry: time.Second},
@@ -182,6 +188,11 @@ func ErrorAt(path string, reason Reason, format string, args ...any) *Error {
 func (e *Error) at(path string) *Error {
 	e.Fields = append(e.Fields, Field{Path: strings.ToValidUTF8(path, "\uFFFD"), Description: e.Message})
 	return e
+}
+
+// bare returns the error without details.
+func (e *Error) bare() *Error {
+	return &Error{Code: e.Code, Message: e.Message, Cause: e.Cause, wire: e.wire}
 }
 
 // with adds metadata.

@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -27,8 +28,6 @@ const streamWorkers = 128
 // newGRPC returns the native gRPC server: the procedures, with reflection v1 and v1alpha.
 func newGRPC(p *policy, procedures []Procedure) *grpc.Server {
 	server := grpc.NewServer(
-		grpc.UnaryInterceptor(p.grpcUnary),
-		grpc.StreamInterceptor(p.grpcStream),
 		grpc.ForceServerCodecV2(newBinaryCodec(p.limit, p.telemetry)),
 		grpc.MaxRecvMsgSize(p.limit.transport()),
 		//nolint:staticcheck // The way that replaces it is global to the process: it would bind its clients too.
@@ -43,6 +42,25 @@ func newGRPC(p *policy, procedures []Procedure) *grpc.Server {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 	)
 	register(server, p, procedures)
-	reflection.Register(server)
+	reflection.Register(guarded{server, p})
 	return server
+}
+
+// guarded registers streaming services that are not ours, reflection, behind the policy.
+type guarded struct {
+	*grpc.Server
+	policy *policy
+}
+
+// RegisterService implements grpc.ServiceRegistrar.
+func (g guarded) RegisterService(desc *grpc.ServiceDesc, implementation any) {
+	own := *desc
+	own.Streams = slices.Clone(desc.Streams)
+	for i := range own.Streams {
+		answer := own.Streams[i].Handler
+		own.Streams[i].Handler = g.policy.guard("/"+desc.ServiceName+"/"+own.Streams[i].StreamName, func(service any, stream grpc.ServerStream) error {
+			return answer(service, endingStream{stream, g.policy.untilDraining(stream.RecvMsg)})
+		})
+	}
+	g.Server.RegisterService(&own, implementation)
 }

@@ -24,14 +24,11 @@ const maxDrainBytes = 4 * MaxMessageBytes
 func newHTTP(p *policy, procedures []Procedure, routes Routes, health *health, page http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	options := connectOptions(p)
-	origins := anyOrigin()
+	origins, errors := anyOrigin(), connect.NewErrorWriter()
 	var services []string
 	for i := range procedures {
 		procedure := &procedures[i]
-		handler := procedure.connect(p, options...)
-		if procedure.unary != nil {
-			handler = bounded(handler, p.limit)
-		}
+		var handler http.Handler = &front{p, procedure, errors, procedure.connect(p, options...)}
 		if procedure.role <= Viewer {
 			handler = origins.Handler(handler)
 		}
@@ -50,7 +47,7 @@ func newHTTP(p *policy, procedures []Procedure, routes Routes, health *health, p
 		mux.Handle("GET /{$}", page)
 		mux.Handle("GET /assets/", page)
 	}
-	mux.Handle("/", elsewhere{mux, writeStatus})
+	mux.Handle("/", unknownProcedures(p, elsewhere{mux, writeStatus}))
 	return mux
 }
 
@@ -68,28 +65,13 @@ func anyOrigin() *cors.Cors {
 
 // connectOptions are what every Connect handler behind the policy is made with.
 func connectOptions(p *policy) []connect.HandlerOption {
-	gunzip := func() connect.Decompressor { return &boundedGzip{limit: p.limit} }
+	gunzip := func() connect.Decompressor { return connectGzip{&boundedGzip{limit: p.limit}, p} }
 	return append(connectCodecs(p.limit),
 		connect.WithInterceptors(connectInterceptor{p}),
 		connect.WithReadMaxBytes(p.limit.transport()),
 		connect.WithCompression("gzip", gunzip, newGzip),
 		connect.WithCompressMinBytes(1024),
 	)
-}
-
-// bounded refuses a unary RPC that says that its message is too large, before any of it is
-// decoded, and gives the rest bodyTimeout to arrive.
-func bounded(next http.Handler, limit messageLimit) http.Handler {
-	errors := connect.NewErrorWriter()
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		limitBodyTime(w)
-		if r.ContentLength > int64(limit)+5 { // and the prefix that gRPC puts before a message
-			drain(r)
-			_ = errors.Write(w, r, limit.exceeded().connect()) // fails only where the caller has left
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // drain reads what an HTTP/1.1 caller still sends of a message that is too large, up to

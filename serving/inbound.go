@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"connectrpc.com/connect"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/encoding"
 	protocodec "google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
@@ -79,6 +80,10 @@ func (c binaryCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	if !ok {
 		return c.CodecV2.Unmarshal(data, v)
 	}
+	if isBrokenGzip(data) {
+		in.err = errNotGzip(gzip.ErrHeader)
+		return nil
+	}
 	in.decode(data.Len(), c.limit, func(m proto.Message) error { return c.CodecV2.Unmarshal(data, m) })
 	return nil
 }
@@ -123,28 +128,65 @@ func (c connectCodec) Unmarshal(data []byte, v any) error {
 }
 
 // boundedGzip decompresses no more than one byte beyond the limit, which decode then refuses: a small
-// message cannot grow to gigabytes.
+// message cannot grow to gigabytes. An error is an *Error.
 type boundedGzip struct {
 	gzip.Reader
-	limit messageLimit
-	left  int64
+	limit  messageLimit
+	source io.Reader // not begun yet
+	left   int64
 }
 
-// Reset implements connect.Decompressor.
-func (g *boundedGzip) Reset(r io.Reader) error {
-	g.left = int64(g.limit) + 1
-	return g.Reader.Reset(r)
+// Reset begins with another source, at the first Read.
+func (g *boundedGzip) Reset(r io.Reader) {
+	g.source, g.left = r, int64(g.limit)+1
 }
 
 // Read implements io.Reader.
 func (g *boundedGzip) Read(p []byte) (int, error) {
+	if g.source != nil {
+		err := g.Reader.Reset(g.source)
+		if g.source = nil; err != nil {
+			return 0, errNotGzip(err)
+		}
+	}
 	if g.left <= 0 {
 		return 0, io.EOF
 	}
 	n, err := g.Reader.Read(p[:min(int64(len(p)), g.left)])
 	g.left -= int64(n)
+	if err != nil && !errors.Is(err, io.EOF) { // a source that ends early is no io.EOF
+		err = errNotGzip(err)
+	}
 	return n, err
 }
+
+func errNotGzip(cause error) *Error {
+	return errorf(FieldInvalid, "message: expected gzip, got what cannot be read as it: %w", cause)
+}
+
+// connectGzip is boundedGzip for Connect, which passes errors of its own kind on as they are.
+type connectGzip struct {
+	*boundedGzip
+	policy *policy
+}
+
+// Reset implements connect.Decompressor.
+func (g connectGzip) Reset(r io.Reader) error {
+	g.boundedGzip.Reset(r)
+	return nil
+}
+
+// Read implements connect.Decompressor.
+func (g connectGzip) Read(p []byte) (int, error) {
+	n, err := g.boundedGzip.Read(p)
+	if broken, ok := errors.AsType[*Error](err); ok {
+		err = g.policy.outgoing(broken).connect()
+	}
+	return n, err
+}
+
+// Close implements connect.Decompressor.
+func (connectGzip) Close() error { return nil }
 
 func newGzip() connect.Compressor { return gzip.NewWriter(io.Discard) }
 
@@ -154,11 +196,46 @@ type grpcGzip struct{ limit messageLimit }
 // Type implements grpc.Decompressor.
 func (grpcGzip) Type() string { return "gzip" }
 
-// Do implements grpc.Decompressor.
+// Do implements grpc.Decompressor. It fails by returning brokenGzip: of an error grpc-go would tell
+// the caller by itself, without details.
 func (g grpcGzip) Do(r io.Reader) ([]byte, error) {
 	bounded := boundedGzip{limit: g.limit}
-	if err := bounded.Reset(r); err != nil {
-		return nil, err
+	bounded.Reset(r)
+	data, err := io.ReadAll(&bounded)
+	if err != nil {
+		return brokenGzip, nil //nolint:nilerr // said by brokenGzip
 	}
-	return io.ReadAll(&bounded)
+	return data, nil
+}
+
+// brokenGzip is what a message that is no gzip decompresses to. It is known by where it lies in
+// memory, which no message shares.
+var brokenGzip = make([]byte, 1)
+
+func isBrokenGzip(data mem.BufferSlice) bool {
+	if len(data) != 1 || data[0].Len() != len(brokenGzip) {
+		return false
+	}
+	return &data[0].ReadOnlyData()[0] == &brokenGzip[0]
+}
+
+// receiveOnly receives the one message that a stream of grpc-go's should bring, or notes what is wrong.
+func (in *inbound) receiveOnly(stream grpc.ServerStream) {
+	err := stream.RecvMsg(in)
+	switch {
+	case errors.Is(err, io.EOF):
+		in.err = errorf(MessageCount, "messages: expected one, got none")
+		return
+	case err == nil && in.err != nil:
+		return
+	case err == nil:
+		if err = stream.RecvMsg(in); errors.Is(err, io.EOF) {
+			return
+		}
+	}
+	if err != nil {
+		in.err = explain(err) // which grpc-go has told the caller
+		return
+	}
+	in.err = errorf(MessageCount, "messages: expected one, got several")
 }

@@ -18,13 +18,12 @@ type Procedure struct {
 	name string // "/package.Service/Method"
 	role Role
 
-	// newRequest and answer are set where the RPC is unary.
+	// newRequest and answer are set where the RPC is unary, and only there.
 	newRequest func() proto.Message
 	answer     func(ctx context.Context, request any) (response any, err error)
 
 	connect func(*policy, ...connect.HandlerOption) http.Handler
-	unary   *grpc.MethodDesc               // set where the RPC is unary
-	stream  func(*policy) *grpc.StreamDesc // set where it streams
+	native  func(*policy) grpc.StreamHandler // behind the policy
 }
 
 // service and method split the name.
@@ -58,16 +57,17 @@ func Unary[Req, Res any, In pointer[Req], Out pointer[Res]](name string, role Ro
 			return connect.NewResponse(response), nil
 		}, append(options, describeProcedure(name), initialise(p.newRequest))...)
 	}
-	info := &grpc.UnaryServerInfo{FullMethod: name}
-	p.unary = &grpc.MethodDesc{
-		MethodName: p.method(),
-		Handler: func(_ any, ctx context.Context, decode func(any) error, policy grpc.UnaryServerInterceptor) (any, error) {
+	p.native = func(policy *policy) grpc.StreamHandler {
+		return func(_ any, stream grpc.ServerStream) error {
 			in := &inbound{message: p.newRequest()}
-			if err := decode(in); err != nil {
-				return nil, err
+			in.receiveOnly(stream)
+			ctx := stream.Context()
+			response, err := policy.unary(ctx, policy.call(ctx, name), in, p.answer)
+			if err != nil {
+				return err
 			}
-			return policy(ctx, in, info, p.answer)
-		},
+			return stream.SendMsg(response)
+		}
 	}
 	return p
 }
@@ -102,6 +102,9 @@ func descriptor(name string) protoreflect.MethodDescriptor {
 }
 
 // register mounts procedures on a grpc-go server.
+//
+// All are mounted as client streams: of a stream that should bring one message, grpc-go itself answers
+// one that brings none or several, with another code than gRPC names.
 func register(server *grpc.Server, policy *policy, procedures []Procedure) {
 	services := make(map[string]*grpc.ServiceDesc)
 	for _, p := range procedures {
@@ -110,11 +113,10 @@ func register(server *grpc.Server, policy *policy, procedures []Procedure) {
 			desc = &grpc.ServiceDesc{ServiceName: p.service(), Metadata: descriptor(p.name).ParentFile().Path()}
 			services[p.service()] = desc
 		}
-		if p.unary != nil {
-			desc.Methods = append(desc.Methods, *p.unary)
-		} else {
-			desc.Streams = append(desc.Streams, *p.stream(policy))
-		}
+		desc.Streams = append(desc.Streams, grpc.StreamDesc{
+			StreamName: p.method(), Handler: p.native(policy),
+			ClientStreams: true, ServerStreams: descriptor(p.name).IsStreamingServer(),
+		})
 	}
 	for _, desc := range services {
 		server.RegisterService(desc, nil)

@@ -27,7 +27,7 @@ func mountREST(mux *http.ServeMux, p *policy, procedures []Procedure) {
 	for i := range procedures {
 		procedure := &procedures[i]
 		rule := proto.GetExtension(descriptor(procedure.name).Options(), annotations.E_Http).(*annotations.HttpRule)
-		if rule == nil || procedure.unary == nil {
+		if rule == nil || procedure.answer == nil {
 			continue
 		}
 		for _, rule := range append([]*annotations.HttpRule{rule}, rule.AdditionalBindings...) {

@@ -37,6 +37,9 @@ type ServerOptions struct {
 	// MaxMessageBytes is the largest request message, decompressed; 0 means MaxMessageBytes, the
 	// constant.
 	MaxMessageBytes int
+	// BareErrors keeps the details of errors back, for callers who take no more than the protocols
+	// themselves know, such as a conformance suite.
+	BareErrors bool
 	// Procedures are served besides those of the Service, on both public ports.
 	Procedures []Procedure
 	// Routes are RPCs of these in an HTTP form of their own.
@@ -73,7 +76,7 @@ func NewServer(service *Service, logger *slog.Logger, options ServerOptions) *Se
 	health := newHealth(service, procedures, s.draining)
 	procedures = append(procedures, health.procedures()...)
 	policy := &policy{
-		roles: rolesOf(procedures), rules: service.rules, limit: messageLimit(options.MaxMessageBytes),
+		roles: rolesOf(procedures), rules: service.rules, limit: messageLimit(options.MaxMessageBytes), bare: options.BareErrors,
 		logger: logger, now: service.now, telemetry: service.telemetry, draining: s.draining,
 	}
 	service.telemetry.prepare(policy.roles)

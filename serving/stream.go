@@ -28,16 +28,16 @@ func ServerStream[Req, Res any, In pointer[Req], Out pointer[Res]](name string, 
 			return answer(ctx, (*Req)(message.(In)), stream.Send)
 		}, append(options, describeProcedure(name), initialise(newRequest))...)
 	}
-	p.stream = func(policy *policy) *grpc.StreamDesc {
-		return &grpc.StreamDesc{StreamName: p.method(), ServerStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
-			request, err := receiver[Req, In](policy, stream.RecvMsg)()
-			if errors.Is(err, io.EOF) {
-				return errorf(FieldInvalid, "message: expected one, got none")
-			} else if err != nil {
+	p.native = func(policy *policy) grpc.StreamHandler {
+		return policy.guard(name, func(_ any, stream grpc.ServerStream) error {
+			in := &inbound{message: In(new(Req))}
+			in.receiveOnly(stream)
+			message, err := policy.received(in)
+			if err != nil {
 				return err
 			}
-			return answer(stream.Context(), request, sender[Res, Out](stream))
-		}}
+			return answer(stream.Context(), (*Req)(message.(In)), sender[Res, Out](stream))
+		})
 	}
 	return p
 }
@@ -55,14 +55,14 @@ func ClientStream[Req, Res any, In pointer[Req], Out pointer[Res]](name string, 
 			return connect.NewResponse(response), nil
 		}, append(options, describeProcedure(name))...)
 	}
-	p.stream = func(policy *policy) *grpc.StreamDesc {
-		return &grpc.StreamDesc{StreamName: p.method(), ClientStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
+	p.native = func(policy *policy) grpc.StreamHandler {
+		return policy.guard(name, func(_ any, stream grpc.ServerStream) error {
 			response, err := answer(stream.Context(), receiver[Req, In](policy, stream.RecvMsg))
 			if err != nil {
 				return err
 			}
 			return stream.SendMsg(Out(response))
-		}}
+		})
 	}
 	return p
 }
@@ -75,13 +75,14 @@ func BidiStream[Req, Res any, In pointer[Req], Out pointer[Res]](name string, ro
 	p := Procedure{name: name, role: role}
 	p.connect = func(policy *policy, options ...connect.HandlerOption) http.Handler {
 		return connect.NewBidiStreamHandler(name, func(ctx context.Context, stream *connect.BidiStream[inbound, Res]) error {
-			return answer(ctx, untilDraining(policy, receiver[Req, In](policy, stream.Conn().Receive)), stream.Send)
+			return answer(ctx, receiver[Req, In](policy, stream.Conn().Receive), stream.Send)
 		}, append(options, describeProcedure(name))...)
 	}
-	p.stream = func(policy *policy) *grpc.StreamDesc {
-		return &grpc.StreamDesc{StreamName: p.method(), ServerStreams: true, ClientStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
-			return answer(stream.Context(), untilDraining(policy, receiver[Req, In](policy, stream.RecvMsg)), sender[Res, Out](stream))
-		}}
+	p.native = func(policy *policy) grpc.StreamHandler {
+		return policy.guard(name, func(_ any, stream grpc.ServerStream) error {
+			receive := policy.untilDraining(stream.RecvMsg)
+			return answer(stream.Context(), receiver[Req, In](policy, receive), sender[Res, Out](stream))
+		})
 	}
 	return p
 }
@@ -103,26 +104,38 @@ func receiver[Req any, In pointer[Req]](policy *policy, receive func(any) error)
 	}
 }
 
-// untilDraining makes receive give up once the server drains: a stream could stay open for ever.
-func untilDraining[Req any](policy *policy, receive func() (*Req, error)) func() (*Req, error) {
-	type arrival struct {
-		request *Req
-		err     error
-	}
-	arrived := make(chan arrival, 1)
-	return func() (*Req, error) {
-		go func() { // which ends with the stream
-			request, err := receive()
-			arrived <- arrival{request, err}
-		}()
+// untilDraining makes receive give up once the server drains: a stream of both directions could stay
+// open for ever.
+func (p *policy) untilDraining(receive func(any) error) func(any) error {
+	arrived := make(chan error, 1)
+	return func(message any) error {
+		go func() { arrived <- receive(message) }() // ends with the stream
 		select {
-		case a := <-arrived:
-			return a.request, a.err
-		case <-policy.draining:
-			return nil, errShuttingDown
+		case err := <-arrived:
+			return err
+		case <-p.draining:
+			return errShuttingDown
 		}
 	}
 }
+
+// endingStream and endingConn are streams of both directions on the two transports that end once the
+// server drains.
+type endingStream struct {
+	grpc.ServerStream
+	receive func(any) error
+}
+
+// RecvMsg implements grpc.ServerStream.
+func (s endingStream) RecvMsg(message any) error { return s.receive(message) }
+
+type endingConn struct {
+	connect.StreamingHandlerConn
+	receive func(any) error
+}
+
+// Receive implements connect.StreamingHandlerConn.
+func (c endingConn) Receive(message any) error { return c.receive(message) }
 
 // sender sends messages on grpc-go's transport.
 func sender[Res any, Out pointer[Res]](stream grpc.ServerStream) func(*Res) error {

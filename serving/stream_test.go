@@ -7,12 +7,15 @@ import (
 	"io"
 	"net/http"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
+	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	reflectionalpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
 	"google.golang.org/grpc/status"
 )
 
@@ -230,5 +233,37 @@ func TestBidiStreamOverHTTP1(t *testing.T) {
 	code, _ := s.fetch(t.Context(), t, s.http, http.MethodPost, echoPath, "", http.Header{"Content-Type": {"application/connect+proto"}})
 	if code != http.StatusHTTPVersionNotSupported {
 		t.Errorf("got %d, want 505", code)
+	}
+}
+
+// Streams of both directions that wait for their caller, reflection among them, do not keep the server
+// from stopping; they are told why they end.
+func TestIdleStreamsEndOnDrain(t *testing.T) {
+	s := newWorld().serve(t, ServerOptions{Procedures: streams()})
+	open := make(map[string]conversation)
+	for _, path := range []string{reflectionv1.ServerReflection_ServerReflectionInfo_FullMethodName, reflectionalpha.ServerReflection_ServerReflectionInfo_FullMethodName} {
+		for name, c := range converse[reflectionv1.ServerReflectionRequest, reflectionv1.ServerReflectionResponse](t, s, path) {
+			asked := &reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{}}
+			if err := errors.Join(c.Send(asked), c.Receive(new(reflectionv1.ServerReflectionResponse))); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			open[name+" "+path] = c
+		}
+	}
+	for name, c := range converse[outputRequest, outputResponse](t, s, echoPath) {
+		if err := errors.Join(c.Send(new(outputRequest)), c.Receive(new(outputResponse))); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		open[name] = c
+	}
+	stopped := make(chan error, 1)
+	started := time.Now()
+	go func() { stopped <- s.stop() }()
+	for name, c := range open {
+		t.Log(name)
+		wrong{code: codes.Unavailable, reason: "SHUTTING_DOWN", retry: true}.check(t, streamStatus(c.Receive(new(outputResponse))))
+	}
+	if err := <-stopped; err != nil || time.Since(started) > DrainTimeoutDefault/2 {
+		t.Errorf("stopped after %s, %v", time.Since(started), err)
 	}
 }
