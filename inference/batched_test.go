@@ -283,7 +283,13 @@ func (fixed) Run(_ context.Context, inputs, outputs []Tensor) error {
 
 // Many callers at once: each gets the answers to its own rows.
 func TestEveryCallerGetsItsOwnRows(t *testing.T) {
-	b, err := newBatched(fixed{}, batch.Options{}, nil)
+	for _, options := range []batch.Options{{}, {MaxRows: 3}, {MaxRows: 4, PriorityLevels: 3}, {Alone: true}} {
+		everyCallerGetsItsOwnRows(t, options)
+	}
+}
+
+func everyCallerGetsItsOwnRows(t *testing.T, options batch.Options) {
+	b, err := newBatched(fixed{}, options, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,7 +303,7 @@ func TestEveryCallerGetsItsOwnRows(t *testing.T) {
 					x[j] = float32(caller*1000 + i + j)
 				}
 				inputs := []Tensor{{Name: "x", Type: FP32, Shape: []int64{int64(len(x)), 1}, Data: BytesOf(x)}}
-				if err := b.Run(t.Context(), inputs, outputs); err != nil {
+				if err := b.RunAt(t.Context(), uint32(caller%5), inputs, outputs); err != nil {
 					t.Error(err)
 					return
 				}

@@ -44,6 +44,7 @@ type Batcher[K comparable, T any] struct {
 	free    []*slot[T] // taken from its end; its capacity is the number of slots
 	waiting queue[K, T]
 	levels  []level[K, T] // of what waits, highest first
+	after   int           // rows that are to follow what waits
 	arrived uint64        // items that have ever waited
 	// overtaken is how many batches in a row were not led by the call that had waited longest.
 	overtaken int
@@ -85,8 +86,8 @@ func (b *Batcher[K, T]) Do(ctx context.Context, key K, rows int, item T) error {
 // were run Before it and are to be run After it. What is no part has neither.
 //
 // Who has more rows than a batch may have brings them part by part, and each part waits its turn
-// behind those that have come meanwhile. The whole is accepted or not: its first part is rejected
-// where there is no room for all of it, and later ones find no queue full.
+// behind those that have come meanwhile. The whole is accepted or not, as one item: its first part is
+// rejected where there is no room for all of it, and later ones find no queue full.
 type Part struct{ Before, After int }
 
 // DoPart is Do for an item of that priority, see Options.PriorityLevels, and for a part.
@@ -125,7 +126,7 @@ func (b *Batcher[K, T]) join(ctx context.Context, priority uint32, part Part, ke
 		}
 	}
 	c := b.calls.Get().(*call[K, T])
-	c.ctx, c.key, c.rows, c.item, c.level, c.unfinished = ctx, key, rows, item, level, part.After > 0
+	c.ctx, c.key, c.rows, c.item, c.level, c.after = ctx, key, rows, item, level, part.After
 	if b.options.Ran != nil || b.options.Rejected != nil {
 		c.since = time.Now()
 	}
@@ -145,11 +146,11 @@ func (b *Batcher[K, T]) join(ctx context.Context, priority uint32, part Part, ke
 	return b.done(c, b.wait(c))
 }
 
-// Waiting returns how much is waiting for a slot.
+// Waiting returns how much is waiting for a slot, parts with the rows that are to follow them.
 func (b *Batcher[K, T]) Waiting() (items, rows int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.waiting.items, b.waiting.rows
+	return b.waiting.items, b.waiting.rows + b.after
 }
 
 // Close has every later Do return ErrClosed, and what waits run without further delay. It returns

@@ -73,14 +73,14 @@ func TestPartsAreRunAtOnceWhereNobodyWaits(t *testing.T) {
 
 // A request is accepted or not as a whole; it counts as one item.
 func TestPartsAndTheBounds(t *testing.T) {
-	drive(t, 1, Options{MaxRows: 4, QueueItems: 2, QueueRows: 12}, func(p *puppet) {
+	drive(t, 1, Options{MaxRows: 4, QueueRows: 12}, func(p *puppet) {
 		first := p.do(p.Context(), "k", 1, "first")
 		r := p.runs("first")
 		a := p.do(p.Context(), "k", 1, "a")
 		p.returned(p.doPart(p.Context(), 0, Part{After: 8}, "k", 4, "too many rows"), ErrQueueFull)
 		many := inParts(p.Context(), p, "1/2", "2/2")
-		p.waiting(2, 5)
-		p.returned(p.do(p.Context(), "k", 1, "too many items"), ErrQueueFull)
+		p.waiting(2, 9)
+		p.returned(p.do(p.Context(), "k", 4, "no room for four"), ErrQueueFull)
 		r.ends(nil)
 		p.returned(first, nil)
 		r = p.runs("a")

@@ -40,6 +40,7 @@ func (b *Batcher[K, T]) insert(c *call[K, T], before bool) {
 	}
 	l.items++
 	l.rows += c.rows
+	b.after += c.after
 	c.queued = true
 }
 
@@ -48,6 +49,7 @@ func (b *Batcher[K, T]) dequeue(c *call[K, T]) {
 	l := &b.levels[c.level]
 	l.items--
 	l.rows -= c.rows
+	b.after -= c.after
 	if l.last == c {
 		l.last = c.prev
 		if l.items == 0 {

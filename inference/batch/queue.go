@@ -14,8 +14,8 @@ type call[K comparable, T any] struct {
 	item  T
 	since time.Time // when it came; zero unless somebody is told
 
-	level      int  // its priority, 0 the highest
-	unfinished bool // it is a part that others follow
+	level int // its priority, 0 the highest
+	after int // rows of the parts that follow this one
 
 	// ready has room for the one message that says: slot is set, lead; or else err is, return.
 	ready chan struct{}
@@ -78,10 +78,10 @@ func (c *call[K, T]) answer(err error) {
 	c.ready <- struct{}{}
 }
 
-// full tells whether that many rows, which bring after more of them along, may not wait. Requires b.mu.
+// full tells whether that many rows, and after more that are to follow them, may not wait. Requires b.mu.
 func (b *Batcher[K, T]) full(rows, after int) bool {
 	q := &b.waiting
-	room := b.options.QueueRows - q.rows
+	room := b.options.QueueRows - q.rows - b.after
 	return q.items >= b.options.QueueItems || q.items > 0 && (rows > room || after > room-rows)
 }
 

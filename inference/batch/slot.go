@@ -124,7 +124,7 @@ func (b *Batcher[K, T]) load(s *slot[T], c *call[K, T]) (now time.Time) {
 			c.batch.remove(w)
 			w.answer(errLeft)
 		} else {
-			if w.unfinished {
+			if w.after > 0 {
 				s.parts++
 			}
 			s.items = append(s.items, w.item)

@@ -2,6 +2,7 @@ package openinference
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -158,11 +159,15 @@ func (g *gate) Run(_ context.Context, inputs, outputs []inference.Tensor) error 
 	return nil
 }
 
-// gateModel has the model gate, for a gate to open.
+// gateModel has the model gate, for a gate to open, which runs as many rows at once as may wait.
 func gateModel(t *testing.T) inference.Source {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "gate", "1"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	config := fmt.Appendf(nil, `{"max_batch_rows": %d}`, gateRows)
+	if err := os.WriteFile(filepath.Join(dir, "gate", "1", "config.json"), config, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return inference.NewFolderSource(dir)
