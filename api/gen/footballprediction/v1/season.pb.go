@@ -358,7 +358,8 @@ type SimulateSeasonResponse struct {
 	FeaturesAsOf *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=features_as_of,json=featuresAsOf,proto3" json:"features_as_of,omitempty"`
 	// Whether the features are fresh.
 	FeatureStatus FeatureStatus `protobuf:"varint,13,opt,name=feature_status,json=featureStatus,proto3,enum=footballprediction.v1.FeatureStatus" json:"feature_status,omitempty"`
-	// Why the answer is worse than usual; empty where it is not.
+	// Why the answer is worse than usual, such as HEAD_TO_HEAD_UNKNOWN (played matches are not stored one
+	// by one) or MATCHES_MISSING (some are stored neither as played nor as to come); empty where it is not.
 	Degradations  []*Degradation `protobuf:"bytes,14,rep,name=degradations,proto3" json:"degradations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -272,7 +272,8 @@ export type SimulateSeasonResponse = Message<"footballprediction.v1.SimulateSeas
   featureStatus: FeatureStatus;
 
   /**
-   * Why the answer is worse than usual; empty where it is not.
+   * Why the answer is worse than usual, such as HEAD_TO_HEAD_UNKNOWN (played matches are not stored one
+   * by one) or MATCHES_MISSING (some are stored neither as played nor as to come); empty where it is not.
    *
    * @generated from field: repeated footballprediction.v1.Degradation degradations = 14;
    */
