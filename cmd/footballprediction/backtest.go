@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	pb "footballprediction/api/gen/footballprediction/v1"
 	"footballprediction/features"
 	"footballprediction/inference"
 	"footballprediction/serving"
@@ -18,7 +19,7 @@ import (
 
 func backtestCommand() *cobra.Command {
 	var data []string
-	var from, to, modelDir, outFile string
+	var from, to, modelDir, outFile, bookmaker string
 	var inSample bool
 	command := &cobra.Command{
 		Use:   "backtest --data DIR... --from DATE --to DATE --out FILE.csv",
@@ -26,7 +27,8 @@ func backtestCommand() *cobra.Command {
 		Long: `Replays match history in the order of time through the feature code and the sessions that serve,
 predicts every match in the window from what was known before its date, writes a row per match, and
 prints how good the forecasts were. What is known comes from --data alone; odds, where the files
-have any, are only compared with.`,
+have any, are only compared with, unless --with-odds has them sent along as a caller would send them.
+A model of the recipe past-odds learns from the odds of earlier matches as it was trained to.`,
 		Example: "  footballprediction backtest --data history --from 2024-07-01 --to 2025-06-30 --model models/released/match-outcome/1 --out 2024-25.csv",
 	}
 	flags := command.Flags()
@@ -35,9 +37,10 @@ have any, are only compared with.`,
 	flags.StringVar(&to, "to", "", "last day to predict, YYYY-MM-DD")
 	flags.StringVar(&modelDir, "model", "", "folder of one model version (default the released champion)")
 	flags.StringVar(&outFile, "out", "", "file of predictions to write, CSV")
+	flags.StringVar(&bookmaker, "with-odds", "", "send this bookmaker's odds, such as B365 or PSC, with each request that it has a match of")
 	flags.BoolVar(&inSample, "in-sample", false, "allow matches that the model was trained on, and say so everywhere")
 	command.RunE = func(cmd *cobra.Command, args []string) (err error) {
-		b := backtest{inSample: inSample}
+		b := backtest{inSample: inSample, bookmaker: bookmaker}
 		if b.from, err = features.ParseDate(from); err != nil {
 			return usagef("--from: %w", err)
 		}
@@ -98,6 +101,9 @@ func (o oneVersion) Fetch(context.Context, string, string) (string, error) { ret
 type backtest struct {
 	from, to features.Date
 	inSample bool
+	// bookmaker is whose odds are sent along; empty: nobody's.
+	bookmaker string
+	withOdds  int // matches that it had odds on
 
 	handle   inference.Handle
 	manifest *serving.Manifest
@@ -107,6 +113,8 @@ type backtest struct {
 
 	matches []*features.Played // those read but not predicted yet
 	rows    []float32          // their features
+	bases   []serving.Forecast // their leagues' base rates
+	known   baseRates
 	judge   judge
 }
 
@@ -158,11 +166,13 @@ func (b *backtest) replay(cmd *cobra.Command) error {
 	err := features.NewReplay(b.recipe).Advance(b.history.played, func(m *features.Played, v *features.Vector) error {
 		done++
 		bar.update(done, len(b.history.played))
+		base := b.known.before(m)
 		if m.Date < b.from || m.Date > b.to {
 			return ctx.Err()
 		}
 		b.matches = append(b.matches, m)
 		b.rows = append(b.rows, v.Values...)
+		b.bases = append(b.bases, base)
 		if len(b.matches) < rowsPerRun {
 			return nil
 		}
@@ -182,7 +192,7 @@ func (b *backtest) replay(cmd *cobra.Command) error {
 
 // predict runs the model over the matches that wait, writes their rows and judges the forecasts.
 func (b *backtest) predict(ctx context.Context) error {
-	grids, err := serving.Forecasts(ctx, b.handle, b.rows)
+	grids, err := serving.Forecasts(ctx, b.handle, b.rows, b.odds())
 	if err != nil {
 		return err
 	}
@@ -202,12 +212,29 @@ func (b *backtest) predict(ctx context.Context) error {
 		if err := b.out.Write(row); err != nil {
 			return err
 		}
-		if err := b.judge.add(forecast, serving.OutcomeOf(int(m.HomeGoals), int(m.AwayGoals)), b.history.Odds[m.ID]); err != nil {
+		if err := b.judge.add(&grids[i], m, b.bases[i], b.history.Odds[m.ID]); err != nil {
 			return fmt.Errorf("judge %s: %w", m.ID, err)
 		}
 	}
-	b.matches, b.rows = b.matches[:0], b.rows[:0]
+	b.matches, b.rows, b.bases = b.matches[:0], b.rows[:0], b.bases[:0]
 	return nil
+}
+
+// odds are what is sent along with each of the matches that wait; nil where nothing is.
+func (b *backtest) odds() []*pb.Odds {
+	if b.bookmaker == "" {
+		return nil
+	}
+	sent := make([]*pb.Odds, len(b.matches))
+	for i, m := range b.matches {
+		for _, o := range b.history.Odds[m.ID] {
+			if o.Bookmaker == b.bookmaker {
+				sent[i] = &pb.Odds{Home: o.Home, Draw: o.Draw, Away: o.Away, Over_2_5: o.Over, Under_2_5: o.Under}
+				b.withOdds++
+			}
+		}
+	}
+	return sent
 }
 
 // summarise prints how good the forecasts were.
@@ -216,6 +243,9 @@ func (b *backtest) summarise(out io.Writer) error {
 		b.manifest.Model, b.manifest.Version, b.manifest.DataCutoff, b.from, b.to)
 	if b.inSample {
 		fmt.Fprintln(out, "IN SAMPLE: the model may have been trained on these matches; this is no test of it")
+	}
+	if b.bookmaker != "" {
+		fmt.Fprintf(out, "with the odds of %s in the requests for %d of the matches\n", b.bookmaker, b.withOdds)
 	}
 	if n := b.history.Report.Awarded; n > 0 {
 		fmt.Fprintf(out, "%d awarded or abandoned matches in the files were left out\n", n)

@@ -79,14 +79,36 @@ func exportReplay(cmd *cobra.Command, recipe *features.Recipe, h *history, parqu
 		if err != nil {
 			return err
 		}
-		done := 0
+		done, left := 0, 0
+		since := oddsSince(h.played)
 		err = replay.Advance(h.played, func(m *features.Played, v *features.Vector) error {
 			done++
 			bar.update(done, len(h.played))
+			if first, known := since[m.Competition]; recipe.LearnsOdds() && (!known || m.Season <= first) {
+				left++
+				return nil
+			}
 			return out.Write(m, v)
 		})
+		if left > 0 {
+			bar.finish()
+			fmt.Fprintf(cmd.ErrOrStderr(), "%d matches before the second season of odds left out of the training set\n", left)
+		}
 		return errors.Join(err, out.Close())
 	})
+}
+
+// oddsSince returns the first season with odds, by league. Until the next one begins, most clubs have no
+// history of odds, and a model taught by such rows was clearly worse at all others.
+func oddsSince(played []features.Played) map[string]string {
+	since := map[string]string{}
+	for i := range played {
+		m := &played[i]
+		if first, known := since[m.Competition]; m.Market != (features.Market{}) && (!known || m.Season < first) {
+			since[m.Competition] = m.Season
+		}
+	}
+	return since
 }
 
 // matchesPerClub is how many of each club's last matches a state keeps.
