@@ -86,8 +86,10 @@ type SimulateSeasonRequest struct {
 	Season string `protobuf:"bytes,2,opt,name=season,proto3" json:"season,omitempty"`
 	// How many seasons are simulated; 0 means 100,000.
 	Simulations int32 `protobuf:"varint,3,opt,name=simulations,proto3" json:"simulations,omitempty"`
-	// Chooses the random numbers: the same question about the same data with the same seed has the same
-	// answer, to the byte.
+	// Chooses the random numbers: the same question about the same data, model and day with the same seed
+	// has the same answer, to the byte, on any number of processors. Unless the model's config.json says
+	// "deterministic", what it is asked at the same moment may change the last bit of a probability, and
+	// so a few seasons of a million.
 	Seed uint64 `protobuf:"varint,4,opt,name=seed,proto3" json:"seed,omitempty"`
 	// The whole season, in place of the stored one: what has been played, with its score, and what has
 	// not, in any order. Results given here count in the table; how good the teams are is known from the

@@ -49,8 +49,10 @@ export type SimulateSeasonRequest = Message<"footballprediction.v1.SimulateSeaso
   simulations: number;
 
   /**
-   * Chooses the random numbers: the same question about the same data with the same seed has the same
-   * answer, to the byte.
+   * Chooses the random numbers: the same question about the same data, model and day with the same seed
+   * has the same answer, to the byte, on any number of processors. Unless the model's config.json says
+   * "deterministic", what it is asked at the same moment may change the last bit of a probability, and
+   * so a few seasons of a million.
    *
    * @generated from field: uint64 seed = 4;
    */
