@@ -2,6 +2,7 @@ package openinference
 
 import (
 	"context"
+	"slices"
 
 	pb "footballprediction/api/gen/inference"
 	"footballprediction/inference"
@@ -44,11 +45,27 @@ func newConfig(handle inference.Handle) *pb.ModelConfig {
 			Name: handle.Name(), Kind: pb.ModelInstanceGroup_KIND_CPU, Count: int32(model.Concurrency()),
 		}},
 	}
+	first := 0 // of the dimensions that a configuration names
+	if batching := handle.Batching(); batching.MaxRows > 0 && wide(model.Inputs()) && wide(model.Outputs()) {
+		first = 1
+		config.MaxBatchSize = int32(batching.MaxRows)
+		config.DynamicBatching = &pb.ModelDynamicBatching{
+			MaxQueueDelayMicroseconds: uint64(batching.Delay.Microseconds()),
+			PriorityLevels:            uint64(batching.PriorityLevels),
+			DefaultPriorityLevel:      uint64(batching.DefaultPriority),
+			DefaultQueuePolicy:        &pb.ModelQueuePolicy{AllowTimeoutOverride: true, MaxQueueSize: uint32(batching.QueueItems)},
+		}
+	}
 	for _, spec := range model.Inputs() {
-		config.Input = append(config.Input, &pb.ModelInput{Name: spec.Name, DataType: configTypes[spec.Type], Dims: spec.Shape})
+		config.Input = append(config.Input, &pb.ModelInput{Name: spec.Name, DataType: configTypes[spec.Type], Dims: spec.Shape[first:]})
 	}
 	for _, spec := range model.Outputs() {
-		config.Output = append(config.Output, &pb.ModelOutput{Name: spec.Name, DataType: configTypes[spec.Type], Dims: spec.Shape})
+		config.Output = append(config.Output, &pb.ModelOutput{Name: spec.Name, DataType: configTypes[spec.Type], Dims: spec.Shape[first:]})
 	}
 	return config
+}
+
+// wide tells whether all tensors have dimensions besides their rows: a configuration can have no others.
+func wide(specs []inference.TensorSpec) bool {
+	return !slices.ContainsFunc(specs, func(spec inference.TensorSpec) bool { return len(spec.Shape) < 2 })
 }

@@ -59,7 +59,7 @@ func (e *exchange) run(ctx context.Context, request *pb.ModelInferRequest, handl
 		ctx, cancel = context.WithTimeout(ctx, o.timeout)
 		defer cancel()
 	}
-	if err := handle.Run(ctx, e.inputs, e.outputs); err != nil {
+	if err := handle.RunAt(ctx, o.priority, e.inputs, e.outputs); err != nil {
 		return explainRun(err, handle)
 	}
 	return nil

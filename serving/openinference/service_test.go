@@ -112,7 +112,7 @@ func TestModelStatistics(t *testing.T) {
 	zero := &pb.StatisticDuration{}
 	for _, unused := range statistics("lookup", "1", wrong{}) {
 		if want := (&pb.ModelStatistics{Name: "lookup", Version: "1", InferenceStats: &pb.InferStatistics{
-			Success: zero, Fail: zero, Queue: zero, ComputeInfer: zero,
+			Success: zero, Fail: zero, Queue: zero, ComputeInput: zero, ComputeInfer: zero, ComputeOutput: zero, CacheHit: zero, CacheMiss: zero,
 		}}); !proto.Equal(unused, want) {
 			t.Errorf("before: got %v", unused)
 		}

@@ -56,17 +56,25 @@ func newStatistics(handle inference.Handle) *pb.ModelStatistics {
 		ExecutionCount: s.Executions,
 		InferenceStats: &pb.InferStatistics{
 			Success: newDuration(s.Answered), Fail: newDuration(s.Failed),
-			Queue: newDuration(s.Waited), ComputeInfer: newDuration(s.Computed),
+			Queue: newDuration(s.Waited), ComputeInput: newDuration(within(s.Computed)),
+			ComputeInfer: newDuration(s.Computed), ComputeOutput: newDuration(within(s.Computed)),
+			CacheHit: &pb.StatisticDuration{}, CacheMiss: &pb.StatisticDuration{},
 		},
 	}
 	if !s.Last.IsZero() {
 		all.LastInference = uint64(s.Last.UnixMilli())
 	}
 	for _, batch := range s.Batches {
-		all.BatchStats = append(all.BatchStats, &pb.InferBatchStatistics{BatchSize: uint64(batch.Rows), ComputeInfer: newDuration(batch.Tally)})
+		all.BatchStats = append(all.BatchStats, &pb.InferBatchStatistics{
+			BatchSize: uint64(batch.Rows), ComputeInput: newDuration(within(batch.Tally)),
+			ComputeInfer: newDuration(batch.Tally), ComputeOutput: newDuration(within(batch.Tally)),
+		})
 	}
 	return all
 }
+
+// within are events whose time is counted as part of that of others.
+func within(t inference.Tally) inference.Tally { return inference.Tally{Count: t.Count} }
 
 func newDuration(t inference.Tally) *pb.StatisticDuration {
 	return &pb.StatisticDuration{Count: t.Count, Ns: uint64(t.Time)}

@@ -311,12 +311,12 @@ type ModelConfig struct {
 	Name     string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Platform string                 `protobuf:"bytes,2,opt,name=platform,proto3" json:"platform,omitempty"`
 	Backend  string                 `protobuf:"bytes,17,opt,name=backend,proto3" json:"backend,omitempty"`
-	// The most rows that share a run; 0 where the first dimensions of the tensors are no rows, so that
-	// each request is run by itself.
+	// The most rows that share a run; 0 where each request is run by itself, and where a tensor has no
+	// dimension besides its rows.
 	MaxBatchSize int32          `protobuf:"varint,4,opt,name=max_batch_size,json=maxBatchSize,proto3" json:"max_batch_size,omitempty"`
 	Input        []*ModelInput  `protobuf:"bytes,5,rep,name=input,proto3" json:"input,omitempty"`
 	Output       []*ModelOutput `protobuf:"bytes,6,rep,name=output,proto3" json:"output,omitempty"`
-	// Unset where each request is run by itself.
+	// Unset where max_batch_size is 0.
 	DynamicBatching        *ModelDynamicBatching   `protobuf:"bytes,11,opt,name=dynamic_batching,json=dynamicBatching,proto3" json:"dynamic_batching,omitempty"`
 	InstanceGroup          []*ModelInstanceGroup   `protobuf:"bytes,7,rep,name=instance_group,json=instanceGroup,proto3" json:"instance_group,omitempty"`
 	DefaultModelFilename   string                  `protobuf:"bytes,8,opt,name=default_model_filename,json=defaultModelFilename,proto3" json:"default_model_filename,omitempty"`

@@ -228,11 +228,11 @@ type InferStatistics struct {
 	Fail *StatisticDuration `protobuf:"bytes,2,opt,name=fail,proto3" json:"fail,omitempty"`
 	// Their waiting, of those answered.
 	Queue *StatisticDuration `protobuf:"bytes,3,opt,name=queue,proto3" json:"queue,omitempty"`
-	// Not told apart from compute_infer.
+	// As often as compute_infer, whose time holds that of joining the tensors of several requests.
 	ComputeInput *StatisticDuration `protobuf:"bytes,4,opt,name=compute_input,json=computeInput,proto3" json:"compute_input,omitempty"`
 	// Running the model, of those answered. Requests that share a run count all of it each.
 	ComputeInfer *StatisticDuration `protobuf:"bytes,5,opt,name=compute_infer,json=computeInfer,proto3" json:"compute_infer,omitempty"`
-	// Not told apart from compute_infer.
+	// As often as compute_infer, whose time holds that of splitting them again.
 	ComputeOutput *StatisticDuration `protobuf:"bytes,6,opt,name=compute_output,json=computeOutput,proto3" json:"compute_output,omitempty"`
 	// There is no cache in front of a model.
 	CacheHit      *StatisticDuration `protobuf:"bytes,7,opt,name=cache_hit,json=cacheHit,proto3" json:"cache_hit,omitempty"`

@@ -3,15 +3,17 @@
 The server has the models half_plus_two, several_inputs, toil and match-outcome.
 """
 
+import asyncio
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from queue import Queue
 
 import numpy as np
 import tritonclient.grpc as triton
 from tritonclient.grpc import InferenceServerClient as Client
+from tritonclient.grpc.aio import InferenceServerClient as AsyncClient
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 THREADS, CALLS = 64, 8
@@ -61,6 +63,9 @@ def metadata(client: Client) -> None:
     assert {"name": "small", "datatype": "INT32", "shape": ["-1", "2"]} in model["inputs"], model
     index = client.get_model_repository_index().models
     assert ("toil", "1", "READY") in [(m.name, m.version, m.state) for m in index], index
+    config = client.get_model_config("half_plus_two").config
+    assert config.max_batch_size == 128, config
+    assert list(config.input[0].dims) == [1], config
     refused("NOT_FOUND", "oracle", lambda: client.get_model_metadata("oracle"))
 
 
@@ -98,6 +103,42 @@ def inference(client: Client) -> None:
     assert result.as_numpy("expected_goals").shape == (3, 2)
 
 
+def streaming(client: Client) -> None:
+    """Send many requests on a stream, and have each answered in its turn."""
+    answers: Queue = Queue()
+    client.start_stream(lambda result, error: answers.put((result, error)))
+    for i in range(50):
+        x = tensor("x", np.array([[i]], dtype=np.float32))
+        client.async_stream_infer("oracle" if i % 10 == 5 else "half_plus_two", [x], request_id=str(i))
+    for i in range(50):
+        result, error = answers.get(timeout=10)
+        if i % 10 == 5:
+            assert 'model unknown: "oracle"' in error.message(), error
+            continue
+        assert error is None, error
+        assert result.get_response().id == str(i)
+        assert result.as_numpy("y").tolist() == [[i / 2 + 2]]
+    client.stop_stream()
+
+
+async def asynchronous(address: str) -> None:
+    """Infer, and stream, through asyncio."""
+    async with AsyncClient(address) as client:
+
+        async def requests() -> AsyncIterator[dict]:
+            for i in range(20):
+                yield {"model_name": "half_plus_two", "inputs": [tensor("x", np.array([[i]], dtype=np.float32))]}
+
+        one = await client.infer("half_plus_two", [tensor("x", np.array([[2]], dtype=np.float32))])
+        assert one.as_numpy("y").tolist() == [[3]]
+        i = 0
+        async for result, error in client.stream_infer(requests()):
+            assert error is None, error
+            assert result.as_numpy("y").tolist() == [[i / 2 + 2]]
+            i += 1
+        assert i == 20, i
+
+
 def errors(client: Client) -> None:
     """Ask what is wrong."""
     one = tensor("x", np.array([[1]], dtype=np.float32))
@@ -107,7 +148,7 @@ def errors(client: Client) -> None:
         (np.array([[1]]), 'input "x": tensor datatype: expected FP32, got INT64'),
         (np.array([1], dtype=np.float32), 'input "x": tensor shape: expected 2 dimensions [-1,1], got 1 [1]'),
         (np.array([[1, 2]], dtype=np.float32), 'input "x": tensor shape: expected [-1,1], got [1,2]'),
-        (np.array([["text"]], dtype=np.object_), 'input "x": tensor datatype: expected FP32, got "BYTES"'),
+        (np.array([["text"]], dtype=np.object_), 'input "x": tensor datatype: expected FP32, got BYTES'),
     ):
         refused("INVALID_ARGUMENT", text, lambda bad=bad: client.infer("half_plus_two", [tensor("x", bad)]))
     nothing = [triton.InferRequestedOutput("q")]
@@ -163,8 +204,10 @@ def main() -> None:
     with Client(sys.argv[1]) as client:
         metadata(client)
         inference(client)
+        streaming(client)
         sharing(client)
         errors(client)
+    asyncio.run(asynchronous(sys.argv[1]))
 
 
 if __name__ == "__main__":
