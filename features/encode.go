@@ -43,6 +43,7 @@ const (
 
 	flagEntrants     byte = 1
 	flagNextEntrants byte = 2
+	flagEarlier      byte = 4
 )
 
 // PackVector appends the packed vector to b. Only Values, AsOf and Unlinked are kept.
@@ -138,17 +139,22 @@ func (r *Recipe) PackLeagueState(b []byte, l *LeagueState) []byte {
 	if l.NextEntrants != nil {
 		flags |= flagNextEntrants
 	}
+	if len(l.Earlier) > 0 {
+		flags |= flagEarlier
+	}
 	start := len(b)
 	b = r.packHeader(b, kindLeague, flags, l.AsOf)
 	for _, text := range []string{l.Competition.Code, l.Competition.Name, l.Competition.Country, l.Competition.Season, l.Previous} {
 		b = packText(b, text)
 	}
 	b = binary.AppendUvarint(b, uint64(l.Competition.Tier))
-	for i := range l.Means {
-		b = packNumbers(b, l.Means[i][:])
+	b = r.packMeans(b, &l.Means, l.Market)
+	if len(l.Earlier) > 0 {
+		b = binary.AppendUvarint(b, uint64(len(l.Earlier)))
 	}
-	if r.market {
-		b = packNumbers(b, []float64{l.Market.Home, l.Market.Goals})
+	for i := range l.Earlier {
+		b = binary.LittleEndian.AppendUint32(b, uint32(l.Earlier[i].AsOf))
+		b = r.packMeans(b, &l.Earlier[i].Means, l.Earlier[i].Market)
 	}
 	for _, e := range []*Entrants{l.Entrants, l.NextEntrants} {
 		if e != nil {
@@ -159,6 +165,16 @@ func (r *Recipe) PackLeagueState(b []byte, l *LeagueState) []byte {
 	return packChecksum(b, start)
 }
 
+func (r *Recipe) packMeans(b []byte, means *countMeans, market leagueMarket) []byte {
+	for i := range means {
+		b = packNumbers(b, means[i][:])
+	}
+	if r.market {
+		b = packNumbers(b, []float64{market.Home, market.Goals})
+	}
+	return b
+}
+
 // UnpackLeagueState reads a packed state into l, reusing its Entrants. The texts of l are parts of
 // packed. On an error, ErrForeignSchema or ErrCorrupt, l is undefined.
 func (r *Recipe) UnpackLeagueState(packed string, l *LeagueState) error {
@@ -166,19 +182,22 @@ func (r *Recipe) UnpackLeagueState(packed string, l *LeagueState) error {
 	if err != nil {
 		return err
 	}
-	entrants, next := l.Entrants, l.NextEntrants
+	entrants, next, earlier := l.Entrants, l.NextEntrants, l.Earlier[:0]
 	*l = LeagueState{AsOf: u.asOf}
 	for _, text := range []*string{&l.Competition.Code, &l.Competition.Name, &l.Competition.Country, &l.Competition.Season, &l.Previous} {
 		*text = u.text()
 	}
 	l.Competition.Tier = int(u.uvarint())
-	for i := range l.Means {
-		u.numbers(l.Means[i][:])
-	}
-	if r.market {
-		var market [2]float64
-		u.numbers(market[:])
-		l.Market = leagueMarket{market[0], market[1]}
+	u.means(r, &l.Means, &l.Market)
+	if u.flags&flagEarlier != 0 {
+		n := u.uvarint()
+		u.short = u.short || n > mostEarlier
+		for ; n > 0 && !u.short; n-- {
+			e := earlierMeans{AsOf: Date(u.uint32())}
+			u.means(r, &e.Means, &e.Market)
+			earlier = append(earlier, e)
+		}
+		l.Earlier = earlier
 	}
 	l.Entrants = u.entrants(flagEntrants, entrants, r.ratings)
 	l.NextEntrants = u.entrants(flagNextEntrants, next, r.ratings)

@@ -131,6 +131,18 @@ func (u *unpacker) numbers(into []float64) {
 	}
 }
 
+// means reads a league's means.
+func (u *unpacker) means(recipe *Recipe, means *countMeans, market *leagueMarket) {
+	for i := range means {
+		u.numbers(means[i][:])
+	}
+	if recipe.market {
+		var numbers [2]float64
+		u.numbers(numbers[:])
+		*market = leagueMarket{numbers[0], numbers[1]}
+	}
+}
+
 // entrants reads a league's entrants, into those given if there are any, where the flag says so.
 func (u *unpacker) entrants(flag byte, into *Entrants, ratings int) *Entrants {
 	if u.flags&flag == 0 {

@@ -132,7 +132,9 @@ func (r *Replay) learn(match *Played) *LeagueState {
 		r.leagues[match.Competition] = league
 	}
 	home, visitor := r.enter(match.HomeTeam, league, match), r.enter(match.AwayTeam, league, match)
-	if match.Season > league.Competition.Season {
+	rolled := match.Season > league.Competition.Season
+	league.remember(match.Date, rolled)
+	if rolled {
 		league.roll(match.Season)
 	}
 	league.AsOf = match.Date

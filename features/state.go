@@ -64,6 +64,9 @@ type LeagueState struct {
 	Means    countMeans `json:"means"` // running mean of each count, by venue
 	// Market is what the odds of past matches tell; only some recipes learn it.
 	Market leagueMarket `json:"market,omitzero"`
+	// Earlier are the means before the last season and before the last date, in this order, for fixtures
+	// on a day on which others of the league have been played. A league without them answers none.
+	Earlier []earlierMeans `json:"earlier,omitempty"`
 	// What clubs new to the last season, and to the one after it, start from. Nil in a league's
 	// first season.
 	Entrants     *Entrants `json:"entrants,omitempty"`
@@ -80,6 +83,49 @@ type Entrants struct {
 func newLeagueState(competition Competition, season string) *LeagueState {
 	competition.Season = season
 	return &LeagueState{Competition: competition, Means: constants.StartMeans}
+}
+
+// earlierMeans are a league's means as of an earlier day.
+type earlierMeans struct {
+	AsOf   Date         `json:"as_of"`
+	Means  countMeans   `json:"means"`
+	Market leagueMarket `json:"market,omitzero"`
+}
+
+// mostEarlier is how many earlier means are kept.
+const mostEarlier = 2
+
+// remember keeps the means for Earlier when a match is about to be learned from; rolled says that its
+// season is a new one.
+func (l *LeagueState) remember(date Date, rolled bool) {
+	if len(l.Earlier) > 0 && date == l.AsOf {
+		if rolled {
+			l.Earlier = l.Earlier[len(l.Earlier)-1:]
+		}
+		return
+	}
+	start := min(len(l.Earlier), mostEarlier-1)
+	if rolled {
+		start = 0
+	}
+	l.Earlier = append(l.Earlier[:start], earlierMeans{l.AsOf, l.Means, l.Market})
+}
+
+// Before returns what was known of the league before the day, as far as a vector sees it: l itself where
+// all of it was. It returns false where that is not kept, as before the last season.
+func (l *LeagueState) Before(date Date) (*LeagueState, bool) {
+	if date > l.AsOf {
+		return l, true
+	}
+	for _, earlier := range slices.Backward(l.Earlier) {
+		if earlier.AsOf < date {
+			past := *l
+			past.AsOf, past.Means, past.Market = earlier.AsOf, earlier.Means, earlier.Market
+			past.NextEntrants = nil // the table of the day has gone into them
+			return &past, true
+		}
+	}
+	return nil, false
 }
 
 // roll begins a new season.

@@ -227,3 +227,36 @@ func contractContext(t *testing.T, store features.VectorStore) {
 		t.Errorf("expired: %v", err)
 	}
 }
+
+// A match is answered on a day on which others of its league have been played, from what was known
+// before that day: what counts are its own teams.
+func TestFixtureOnADayOfOthers(t *testing.T) {
+	memory := newMemory(t)
+	redis := filled(t, redistest.Start(t), memory, RedisOptions{})
+	asked := 0
+	for _, home := range memory.listed {
+		for _, away := range memory.listed {
+			league := memory.replay.League(home.Competition)
+			f := features.Fixture{Competition: home.Competition, Home: home.ID, Away: away.ID, Date: league.AsOf}
+			last := max(memory.replay.Team(home.ID).AsOf, memory.replay.Team(away.ID).AsOf)
+			if home.ID == away.ID || home.Country != away.Country || last >= f.Date {
+				continue
+			}
+			asked++
+			var out, fromRedis [1]features.Vector
+			if err := errors.Join(memory.Vectors(t.Context(), []features.Fixture{f}, out[:]), redis.Vectors(t.Context(), []features.Fixture{f}, fromRedis[:])); err != nil {
+				t.Fatal(err)
+			}
+			if out[0].Err != nil || out[0].AsOf >= f.Date {
+				t.Errorf("%s – %s on %s: as of %s, %v", home.ID, away.ID, f.Date, out[0].AsOf, out[0].Err)
+			}
+			same(t, home.ID+" – "+away.ID, fromRedis[0], out[0])
+			if fromRedis[0].Degraded != "" {
+				t.Errorf("degraded by %s", fromRedis[0].Degraded)
+			}
+		}
+	}
+	if asked == 0 {
+		t.Error("no such fixture")
+	}
+}

@@ -113,6 +113,9 @@ func (m *Memory) asOf(f *features.Fixture) features.Date {
 	if home == nil || away == nil || league == nil {
 		return math.MinInt32
 	}
+	if known, kept := league.Before(f.Date); kept {
+		league = known
+	}
 	return max(home.AsOf, away.AsOf, league.AsOf)
 }
 
@@ -129,7 +132,11 @@ func compare(recipe *features.Recipe, league *features.LeagueState, home, away *
 		out.Err = fmt.Errorf("%w: %q", features.ErrCompetitionUnknown, f.Competition)
 		return
 	}
-	if last := max(home.AsOf, away.AsOf, league.AsOf); f.Date <= last {
+	known, kept := league.Before(f.Date)
+	if last := max(home.AsOf, away.AsOf); f.Date <= last || !kept {
+		if !kept {
+			last = max(last, league.AsOf)
+		}
 		out.Err = fmt.Errorf("%w: expected a date after %s, to which results are known, got %s", features.ErrDateBeforeHistory, last, f.Date)
 		return
 	}
@@ -137,7 +144,7 @@ func compare(recipe *features.Recipe, league *features.LeagueState, home, away *
 	if season == "" {
 		season = features.SeasonOf(f.Date)
 	}
-	*out = recipe.Compare(league, home, away, season, f.Date, out.Values)
+	*out = recipe.Compare(known, home, away, season, f.Date, out.Values)
 }
 
 // Match implements features.MatchStore.
