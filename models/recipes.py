@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import scoreline
-from data import Matches
+from data import PAST_ODDS, Matches
 from glm import Array, PoissonRegression, fit_poisson
 from settings import Settings
 from trees import Trees, fit_trees
@@ -93,8 +93,22 @@ class SeasonForward:
     uncalibrated: Array
 
 
+def teaching(training: Matches, settings: Settings) -> Matches:
+    """Return the matches to learn from: all, or where features learn from past odds, those after the first odds.
+
+    Before, such features stand still, and would teach that they mean nothing. Where odds go back fewer seasons
+    than training needs, all matches teach.
+    """
+    odds = np.array([group == PAST_ODDS for group in training.feature_groups])
+    if not odds.any():
+        return training
+    informed = training.select((training.features[:, odds] != training.features[0, odds]).any(axis=1))
+    return informed if len(informed.seasons) >= settings.min_training_seasons else training
+
+
 def fit_goals(training: Matches, recipe: str, settings: Settings) -> GoalModel:
-    """Fit the rates of `recipe` on all of `training`, and rho on its last seasons."""
+    """Fit the rates of `recipe` on all of `training` that teaches, and rho on its last seasons."""
+    training = teaching(training, settings)
     rates = RECIPES[recipe](training, settings)
     bounds = (np.log(settings.min_rate), np.log(settings.max_rate))
     recent = training.select(np.isin(training.season, training.seasons[-settings.rho_seasons :]))

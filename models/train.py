@@ -31,7 +31,7 @@ import gate
 from data import PAST_ODDS, DataError, Matches, read_matches, read_odds
 from figures import Figures, breakdown, forecast_baselines, headline, judge, judge_wider, markets, predict, promoted
 from glm import Array
-from recipes import RECIPES, MatchModel, calibrate, fit_goals, season_forward
+from recipes import RECIPES, MatchModel, calibrate, fit_goals, season_forward, teaching
 from settings import Settings
 
 EXAMPLE_ROWS = 2
@@ -121,7 +121,8 @@ class Trained:
 
     @classmethod
     def of(cls, model: MatchModel, training: Matches, settings: Settings) -> Self:
-        """Export `model`; a graph that strays from it is a ParityError."""
+        """Export `model`, fitted to `training`; a graph that strays from it is a ParityError."""
+        training = teaching(training, settings)
         graph = export.build_onnx(model, settings)
         export.check_parity(graph, model, training.features, settings)
         return cls(model, training, graph)

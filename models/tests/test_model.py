@@ -197,3 +197,27 @@ def test_seasons_that_overlap_teach_nothing_about_each_other(matches: Matches) -
         for world in (mixed, mixed.select(~late))
     ]
     np.testing.assert_allclose(*told, rtol=1e-10)  # rows in other batches differ in their last bits
+
+
+def test_matches_before_the_first_odds_do_not_teach(matches: Matches) -> None:
+    """A feature that stands still for ten seasons and then tells all must weigh as if it always had told."""
+    generator = np.random.default_rng(10)
+    told = (matches.feature("elo_difference") + generator.normal(0, 1, len(matches))).astype(np.float32)
+
+    def world(first_season: str) -> Matches:
+        column = np.where(matches.season < first_season, np.float32(0.45), told)
+        return replace(
+            matches,
+            features=np.column_stack([matches.features[:, -2:], column]),
+            feature_names=(*matches.feature_names[-2:], "market_difference"),
+            feature_groups=(*matches.feature_groups[-2:], "past_odds"),
+        )
+
+    late = world("2015-16")
+    taught = recipes.teaching(late, SETTINGS)
+    assert taught.seasons == [season for season in matches.seasons if season >= "2015-16"]
+    assert recipes.teaching(matches, SETTINGS) is matches  # no feature of it knows odds
+    few = world("2022-23")
+    assert recipes.teaching(few, SETTINGS) is few  # three seasons are too few
+    fitted = recipes.fit_goals(late, "glm", SETTINGS).rates
+    np.testing.assert_array_equal(fitted.coefficients, recipes.fit_glm(taught, SETTINGS).coefficients)
