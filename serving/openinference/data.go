@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"footballprediction/inference"
@@ -185,6 +186,9 @@ func unquote(token []byte) ([]byte, error) {
 	var unescaped string
 	if err := json.Unmarshal(token, &unescaped); err != nil {
 		return nil, fmt.Errorf("expected a string: %w", err)
+	}
+	if strings.ContainsRune(unescaped, utf8.RuneError) && !bytes.ContainsRune(text, utf8.RuneError) && !bytes.Contains(bytes.ToLower(text), []byte(`\ufffd`)) {
+		return nil, fmt.Errorf("expected a string, got half of a surrogate pair in %s", clip(string(token)))
 	}
 	return []byte(unescaped), nil
 }

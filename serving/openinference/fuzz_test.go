@@ -1,7 +1,12 @@
 package openinference
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"net/http"
+	"strconv"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -10,6 +15,49 @@ import (
 	"footballprediction/inference"
 	"footballprediction/serving"
 )
+
+// Whatever a body over HTTP is made of, it is refused, or answered with what is JSON and as long as it
+// says.
+func FuzzInferHTTP(f *testing.F) {
+	service, _ := newService(f, tinyModels(f, "several_inputs", "strings"), newOpener(f, 1))
+	for _, seed := range []string{
+		`{"inputs":[{"name":"x","datatype":"FP32","shape":[2,1],"data":[[2],[1]]}]}`,
+		`{"id":"1","parameters":{"binary_data_output":true,"priority":1},"inputs":[{"name":"x","datatype":"FP32","shape":[1,1],"data":[2e0]}]}`,
+		`{"inputs":[{"name":"x","datatype":"FP32","shape":[1,1],"parameters":{"binary_data_size":4}}],"outputs":[{"name":"y","parameters":{"binary_data":false}}]}abcd`,
+		`{"inputs":[{"name":"text","datatype":"BYTES","shape":[2,1],"data":["\"\\",""]}]}`,
+	} {
+		f.Add("halves", strings.LastIndexByte(seed, '}')+1, []byte(seed))
+		f.Add("strings", 0, []byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, model string, length int, body []byte) {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "/", bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.SetPathValue("model", model)
+		if length != 0 {
+			request.Header.Set(headerLength, strconv.Itoa(length))
+		}
+		answer, err := service.postInfer(request)
+		if err != nil {
+			if serving.Explain(err).Reason == "" {
+				t.Fatalf("%q: %v", body, err)
+			}
+			return
+		}
+		header := answer.Body
+		if n := answer.Header.Get(headerLength); n != "" {
+			length, err := strconv.Atoi(n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			header = header[:length]
+		}
+		if !json.Valid(header) {
+			t.Fatalf("%q: got %q", body, answer.Body)
+		}
+	})
+}
 
 // Whatever bytes a request is made of, it is refused, or answered with tensors that are what they
 // say, in the form that it came in.

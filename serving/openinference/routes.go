@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
 	pb "footballprediction/api/gen/inference"
@@ -70,7 +71,9 @@ func (s *Service) getLive(r *http.Request) (*serving.Answer, error) {
 // getReady answers 200 or 503, as health checks and KServe's clients expect.
 func (s *Service) getReady(r *http.Request) (*serving.Answer, error) {
 	if err := s.ready(); err != nil {
-		return nil, err
+		e := *serving.Explain(err)
+		e.Code = codes.Unavailable // whatever else it would be for who asks for the model
+		return nil, &e
 	}
 	return answerMessage(r, &pb.ServerReadyRequest{}, s.ServerReady)
 }
