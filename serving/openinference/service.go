@@ -23,7 +23,7 @@ const (
 )
 
 // extensions are those that are served whole, by the protocol's names.
-var extensions = []string{"statistics"}
+var extensions = []string{"binary_tensor_data", "model_configuration", "parameters", "statistics"}
 
 // Service answers the RPCs of inference.GRPCInferenceService, without transport and policy. It is
 // safe for concurrent use.

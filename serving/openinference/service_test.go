@@ -39,7 +39,7 @@ func TestServer(t *testing.T) {
 		t.Error("not ready")
 	}
 	got := ask[pb.ServerMetadataRequest, pb.ServerMetadataResponse](t, s, serverMetadata, &pb.ServerMetadataRequest{}, wrong{})
-	if want := (&pb.ServerMetadataResponse{Name: "footballprediction", Version: "1.2.3", Extensions: []string{"statistics"}}); !proto.Equal(got, want) {
+	if want := (&pb.ServerMetadataResponse{Name: "footballprediction", Version: "1.2.3", Extensions: extensions}); !proto.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}
 }
