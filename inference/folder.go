@@ -80,6 +80,27 @@ func (s *FolderSource) Fetch(_ context.Context, name, version string) (string, e
 	return dir, nil
 }
 
+// SetAlias implements Aliaser: it replaces aliases.json.
+func (s *FolderSource) SetAlias(_ context.Context, model, alias, version string) error {
+	if !IsModelName(model) {
+		return fmt.Errorf("%w: %q is no model's name", ErrModelUnknown, model)
+	}
+	path := filepath.Join(s.dir, model, "aliases.json")
+	aliases, err := readAliases(path)
+	if err != nil {
+		return fmt.Errorf("aliases.json: %w", err)
+	}
+	if aliases == nil {
+		aliases = map[string]string{}
+	}
+	aliases[alias] = version
+	text, err := json.Marshal(aliases)
+	if err != nil {
+		return err
+	}
+	return ReplaceFile(path, append(text, '\n'))
+}
+
 // list reads one model's folder. What it returns beside an error is what is known all the same.
 func (s *FolderSource) list(name string) (Aspired, error) {
 	wish := Aspired{Name: name}

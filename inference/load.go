@@ -45,7 +45,8 @@ func (r *Registry) begin(v *versionRecord, files string) bool {
 	if v.state == Failed && v.files == files {
 		return false
 	}
-	v.state, v.reason = Loading, ""
+	v.state, v.reason, v.files = Loading, "", files
+	r.touch()
 	return true
 }
 
@@ -95,11 +96,12 @@ func (r *Registry) serve(ctx context.Context, v *versionRecord, live *version) {
 	live.holders.Store(1)
 	// Closing takes its time, which the request that was the last holder need not spend.
 	live.unload = func() { go r.unload(v, live.model) }
+	live.sicken = func() { go r.quarantine(v, live) }
 	now := r.options.Now()
 	r.loaded.Add(1)
 	r.mu.Lock()
 	replaced := v.live
-	v.state, v.reason, v.files, v.loadedAt, v.live = Available, "", "", now, live
+	v.state, v.reason, v.quarantined, v.loadedAt, v.live = Available, "", false, now, live
 	v.inputs, v.outputs, v.metadata = live.model.Inputs(), live.model.Outputs(), live.metadata
 	v.open++
 	swaps := r.publish()
@@ -125,6 +127,7 @@ func (r *Registry) unload(v *versionRecord, m Model) {
 	if v.state == Unloading && v.open == 0 {
 		v.state = End
 	}
+	r.touch()
 	r.mu.Unlock()
 	if err != nil {
 		r.log(v).Error("model version closed with an error", slog.Any("error", err))

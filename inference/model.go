@@ -76,6 +76,9 @@ type Source interface {
 // Champion is the alias that names the version to serve.
 const Champion = "champion"
 
+// Previous is the alias of the version that was the champion before, where a Source keeps it.
+const Previous = "previous"
+
 // Aspired is a model as its Source wants it served.
 type Aspired struct {
 	Name string

@@ -38,6 +38,10 @@ type modelRecord struct {
 	// always a loaded one.
 	labels   map[string]string
 	versions map[string]*versionRecord
+	// previous is the version that served before.
+	previous string
+	// unloaded: an operator wants none of it.
+	unloaded bool
 }
 
 // versionRecord is what the Registry knows of a version. Registry.mu guards it, but for what never
@@ -48,7 +52,8 @@ type versionRecord struct {
 	wanted         bool
 	state          State
 	reason         string // why it failed
-	files          string // fingerprint of the files that failed
+	files          string // fingerprint of the files that failed or were loaded
+	quarantined    bool   // Failed in service
 	loadedAt       time.Time
 	live           *version // what is loaded: of this revision if Available, else of the one before
 	open           int      // how many models were opened for it and are not closed
@@ -131,6 +136,9 @@ func (r *Registry) unloaded() []*versionRecord {
 }
 
 func (m *modelRecord) adopt(wish Aspired) {
+	if m.unloaded {
+		wish = Aspired{Name: m.name}
+	}
 	m.wanted, m.wish = true, wish
 	for _, version := range wish.Versions {
 		revision := wish.Revisions[version]
@@ -139,7 +147,7 @@ func (m *modelRecord) adopt(wish Aspired) {
 		case v == nil || v.state == Unloading || v.state == End:
 			m.versions[version] = &versionRecord{model: m.name, version: version, revision: revision, wanted: true}
 		case v.revision != revision:
-			v.revision, v.state, v.reason, v.files = revision, Start, "", ""
+			v.revision, v.state, v.reason, v.files, v.quarantined = revision, Start, "", "", false
 		}
 	}
 	for version, v := range m.versions {
@@ -149,7 +157,7 @@ func (m *modelRecord) adopt(wish Aspired) {
 
 // dismiss makes the model wanted no longer.
 func (m *modelRecord) dismiss() {
-	m.wanted, m.wish = false, Aspired{Name: m.name}
+	m.wanted, m.unloaded, m.wish, m.previous = false, false, Aspired{Name: m.name}, ""
 	for _, v := range m.versions {
 		v.wanted = false
 	}
@@ -189,6 +197,9 @@ func (m *modelRecord) choose(label, target string) string {
 	}
 	if last := m.labels[label]; m.live(last) {
 		return last
+	}
+	if (label == "" || label == Champion) && m.live(m.previous) && wanted != nil && wanted.quarantined {
+		return m.previous
 	}
 	if label != "" || m.wish.Aliases[Champion] == target || wanted == nil || wanted.state != Failed {
 		return ""

@@ -24,6 +24,9 @@ type Options struct {
 	// Observe, if set, is called once for each version that is loaded, before anybody can acquire
 	// it, and returns who is told what that version does; nil means that nobody is.
 	Observe func(name, version string) Observer
+	// Routes are how requests are shared out; nil means that no model has a route yet, and that
+	// those to come are forgotten in the end.
+	Routes *Routes
 	// Logger is told of versions that come, go and fail; nil means that nobody is.
 	Logger *slog.Logger
 	// Now is the clock; nil means time.Now.
@@ -42,7 +45,10 @@ type Options struct {
 // every poll if they could not be fetched. Changes in the files of a loaded version are not looked at,
 // but a version whose revision changes is loaded anew; until that succeeds, what was loaded answers.
 //
-// All methods are safe for concurrent use. Acquire waits for nothing that loads.
+// A version that fails in service is quarantined: it is Failed, and the version that served before
+// serves again, if it is still loaded, until the source names another or the files change.
+//
+// All methods are safe for concurrent use. Acquire and Route wait for nothing that loads.
 type Registry struct {
 	source  Source
 	opener  Opener
@@ -57,6 +63,7 @@ type Registry struct {
 	listed  time.Time // when the source was last read
 	listErr error     // why it could not be read since
 	closed  bool
+	changed chan struct{} // closed and replaced at each change
 }
 
 // NewRegistry returns a Registry that holds no model before its first Poll.
@@ -70,6 +77,9 @@ func NewRegistry(source Source, opener Opener, options Options) *Registry {
 	if options.Observe == nil {
 		options.Observe = func(string, string) Observer { return nil }
 	}
+	if options.Routes == nil {
+		options.Routes = &Routes{state: routesState{Routes: map[string]Route{}}}
+	}
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -78,7 +88,7 @@ func NewRegistry(source Source, opener Opener, options Options) *Registry {
 	}
 	r := &Registry{
 		source: source, opener: opener, options: options,
-		polling: make(chan struct{}, 1), models: map[string]*modelRecord{},
+		polling: make(chan struct{}, 1), models: map[string]*modelRecord{}, changed: make(chan struct{}),
 	}
 	r.table.Store(&table{})
 	return r
@@ -101,6 +111,23 @@ func (r *Registry) Acquire(name, version string) (Handle, error) {
 			return Handle{v}, nil
 		}
 		// It was given up meanwhile, which happens after a table without it is in place.
+	}
+}
+
+// Route takes hold of the version that answers a request which names none, as the model's Route has
+// it, and says which variant that is: Champion where the model has no Route. The same key always gets
+// the same variant; without a key it is drawn. It fails as Acquire does.
+func (r *Registry) Route(name, key string) (h Handle, variant string, err error) {
+	for {
+		if m := r.table.Load().models[name]; m != nil {
+			if v, variant := m.routed(name, key); v != nil && v.hold() {
+				return Handle{v}, variant, nil
+			} else if v != nil {
+				continue // given up meanwhile
+			}
+		}
+		h, err := r.Acquire(name, "")
+		return h, Champion, err
 	}
 }
 

@@ -24,6 +24,8 @@ type ModelStatus struct {
 	Serving string
 	// Err says what the source does not know of the model just now; see Aspired.
 	Err error
+	// Route is how requests that name no version are shared out.
+	Route Route
 	// Versions are all that are wanted, held or ended since the last poll, the lowest first.
 	Versions []VersionStatus
 }
@@ -41,6 +43,31 @@ type VersionStatus struct {
 	Metadata any // what Options.Admit returned
 }
 
+// Changed returns a channel that is closed when Status may say something else than now.
+func (r *Registry) Changed() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.changed
+}
+
+// touch says that Status has changed. Requires r.mu be held.
+func (r *Registry) touch() {
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// Changes returns what was decided about a model, the latest first.
+func (r *Registry) Changes(model string) ([]Change, error) {
+	r.mu.Lock()
+	known := r.models[model] != nil
+	r.mu.Unlock()
+	changes := r.options.Routes.Changes(model)
+	if !known && len(changes) == 0 {
+		return nil, r.refuse(model, "")
+	}
+	return changes, nil
+}
+
 // Status returns what is loaded, what is not, and why not.
 func (r *Registry) Status() Status {
 	r.mu.Lock()
@@ -48,7 +75,7 @@ func (r *Registry) Status() Status {
 	status := Status{Listed: r.listed, Err: r.listErr}
 	for _, name := range slices.Sorted(maps.Keys(r.models)) {
 		m := r.models[name]
-		ms := ModelStatus{Name: name, Serving: m.labels[""], Err: m.wish.Err}
+		ms := ModelStatus{Name: name, Serving: m.labels[""], Err: m.wish.Err, Route: r.options.Routes.of(name)}
 		for _, version := range slices.SortedFunc(maps.Keys(m.versions), CompareVersions) {
 			v := m.versions[version]
 			vs := VersionStatus{

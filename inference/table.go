@@ -17,6 +17,20 @@ type table struct {
 type tableModel struct {
 	serving  *version            // nil: none
 	versions map[string]*version // by number and by alias
+	route    *Route              // nil: all to serving
+}
+
+// routed returns the version that answers a request which names none, and under which name. A variant
+// whose version is not loaded any more leaves its share to the version that serves.
+func (m *tableModel) routed(name, key string) (v *version, variant string) {
+	if m.route == nil {
+		return m.serving, Champion
+	}
+	chosen := &m.route.Variants[m.route.pick(name, key)]
+	if v := m.versions[chosen.Version]; v != nil {
+		return v, chosen.Name
+	}
+	return m.serving, Champion
 }
 
 // find returns nil where there is nothing to acquire.
@@ -52,12 +66,19 @@ func (r *Registry) publish() (swaps []swap) {
 		m.relabel()
 		if to := m.labels[""]; to != from {
 			swaps = append(swaps, swap{name, from, to})
+			if from != "" && to != "" {
+				m.previous = from
+			}
 		}
 		kept := &tableModel{versions: map[string]*version{}}
+		route := r.options.Routes.of(name)
+		if len(route.Variants) > 0 {
+			kept.route = &route
+		}
 		for _, v := range m.versions {
 			switch {
 			case v.live == nil:
-			case v.wanted || slices.Contains(slices.Collect(maps.Values(m.labels)), v.version):
+			case v.wanted || route.names(v.version) && m.wanted || slices.Contains(slices.Collect(maps.Values(m.labels)), v.version):
 				kept.versions[v.version] = v.live
 			default:
 				unwanted = append(unwanted, v.live)
@@ -74,6 +95,7 @@ func (r *Registry) publish() (swaps []swap) {
 		t.models[name] = kept
 	}
 	r.table.Store(t)
+	r.touch()
 	for _, v := range unwanted {
 		v.release()
 	}
@@ -112,6 +134,8 @@ func (r *Registry) refuse(name, version string) error {
 		return fmt.Errorf("%w: %q version %s has failed: %s", ErrNotReady, name, target, v.reason)
 	case v != nil:
 		return fmt.Errorf("%w: %q version %s is in state %s", ErrNotReady, name, target, v.state)
+	case m.unloaded:
+		return fmt.Errorf("%w: %q has been unloaded", ErrNotReady, name)
 	case m.wish.Err != nil:
 		return fmt.Errorf("%w: %q: %w", ErrNotReady, name, m.wish.Err)
 	case version == "":

@@ -15,6 +15,9 @@ type version struct {
 	// holders counts the Registry's own hold and every handle; once it was 0 it stays below that.
 	holders atomic.Int64
 	unload  func() // called once, when nobody holds v, on the goroutine of the last holder
+
+	health health
+	sicken func() // called once, when v has failed too often
 }
 
 // retired is so far below 0 that no number of late holders brings the count back up.
@@ -68,6 +71,12 @@ func (h Handle) Run(ctx context.Context, inputs, outputs []Tensor) error {
 func (h Handle) RunAt(ctx context.Context, priority uint32, inputs, outputs []Tensor) error {
 	return h.v.model.RunAt(ctx, priority, inputs, outputs)
 }
+
+// Answered is told whether what the model answered can be used, by callers who gave it inputs that it
+// must be able to answer: one whose outputs are of no use is failing, though it runs. A version that
+// fails too often is taken out of service; see Registry. What strangers sent must not be told, since
+// they could take a model away from everybody.
+func (h Handle) Answered(ok bool) { h.v.answered(ok) }
 
 // Release gives the hold back. Each handle that Acquire returned is released exactly once.
 func (h Handle) Release() { h.v.release() }

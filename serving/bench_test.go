@@ -24,8 +24,8 @@ func BenchmarkPredict(b *testing.B) {
 
 func BenchmarkPredictUnderPolicy(b *testing.B) {
 	s, logger := newWorld().service(b)
-	p := &policy{roles: rolesOf(s.procedures()), rules: s.rules, logger: logger, now: s.now}
-	procedure := s.procedures()[0]
+	p := &policy{principal: local, roles: rolesOf(s.procedures(nil)), rules: s.rules, logger: logger, now: s.now}
+	procedure := s.procedures(nil)[0]
 	b.ReportAllocs()
 	for b.Loop() {
 		in := &inbound{message: pairing("Arsenal", "Chelsea")}

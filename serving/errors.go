@@ -65,6 +65,7 @@ const (
 	ModelNotReady       Reason = "MODEL_NOT_READY"
 	ShuttingDown        Reason = "SHUTTING_DOWN"
 	ModelFailed         Reason = "MODEL_FAILED"
+	ChangeRefused       Reason = "CHANGE_REFUSED"
 )
 
 // reasons gives every reason its code and, where waiting helps, how long to wait before the next try.
@@ -106,6 +107,7 @@ var reasons = map[Reason]struct {
 	ModelNotReady:       {code: codes.Unavailable, retry: time.Second},
 	ShuttingDown:        {code: codes.Unavailable, retry: time.Second},
 	ModelFailed:         {code: codes.Internal},
+	ChangeRefused:       {code: codes.FailedPrecondition},
 }
 
 // errShuttingDown ends what would otherwise outlive the server.
@@ -132,6 +134,7 @@ var sentinels = []struct {
 	{inference.ErrTensorShape, TensorShape},
 	{inference.ErrTensorSize, TensorSize},
 	{inference.ErrTensorValue, TensorValue},
+	{inference.ErrRefused, ChangeRefused},
 	{errShuttingDown, ShuttingDown},
 }
 

@@ -23,23 +23,13 @@ const maxDrainBytes = 4 * MaxMessageBytes
 // to the page, if any.
 func newHTTP(p *policy, procedures []Procedure, routes Routes, health *health, page http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	options := connectOptions(p)
-	origins, errors := anyOrigin(), connect.NewErrorWriter()
-	var services []string
-	for i := range procedures {
-		procedure := &procedures[i]
-		var handler http.Handler = &front{p, procedure, errors, procedure.connect(p, options...)}
+	origins := anyOrigin()
+	mountRPCs(mux, p, procedures, func(procedure *Procedure, handler http.Handler) http.Handler {
 		if procedure.role <= Viewer {
-			handler = origins.Handler(handler)
+			return origins.Handler(handler)
 		}
-		mux.Handle(procedure.name, handler)
-		if !slices.Contains(services, procedure.service()) {
-			services = append(services, procedure.service())
-		}
-	}
-	reflector := grpcreflect.NewStaticReflector(services...)
-	mux.Handle(grpcreflect.NewHandlerV1(reflector, options...))
-	mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, options...))
+		return handler
+	})
 	mountREST(mux, p, procedures)
 	mountRoutes(mux, p, routes)
 	mux.Handle("GET /health", health)
@@ -49,6 +39,23 @@ func newHTTP(p *policy, procedures []Procedure, routes Routes, health *health, p
 	}
 	mux.Handle("/", unknownProcedures(p, elsewhere{mux, writeStatus}))
 	return mux
+}
+
+// mountRPCs mounts procedures, each behind what wrap makes of it, and reflection.
+func mountRPCs(mux *http.ServeMux, p *policy, procedures []Procedure, wrap func(*Procedure, http.Handler) http.Handler) {
+	options := connectOptions(p)
+	errors := connect.NewErrorWriter()
+	var services []string
+	for i := range procedures {
+		procedure := &procedures[i]
+		mux.Handle(procedure.name, wrap(procedure, &front{p, procedure, errors, procedure.connect(p, options...)}))
+		if !slices.Contains(services, procedure.service()) {
+			services = append(services, procedure.service())
+		}
+	}
+	reflector := grpcreflect.NewStaticReflector(services...)
+	mux.Handle(grpcreflect.NewHandlerV1(reflector, options...))
+	mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, options...))
 }
 
 // anyOrigin lets the pages of every origin call what only reads. Browsers leave cookies and other

@@ -221,8 +221,6 @@ func TestNotBuilt(t *testing.T) {
 		&pb.ListPredictionsRequest{}, want("PredictionService.ListPredictions"))
 	ask[pb.GetPredictionRequest, pb.GetPredictionResponse](t, s, pb.PredictionService_GetPrediction_FullMethodName, "/predictions/x",
 		&pb.GetPredictionRequest{PredictionId: "x"}, want("PredictionService.GetPrediction"))
-	ask[pb.GetModelRequest, pb.GetModelResponse](t, s, pb.ModelService_GetModel_FullMethodName, "/models/match-outcome",
-		&pb.GetModelRequest{Name: "match-outcome"}, want("ModelService.GetModel"))
 }
 
 // The wire's numbers of a match's status are those of features.

@@ -26,6 +26,12 @@ func (s *Service) ListModels(_ context.Context, request *pb.ListModelsRequest) (
 
 func newModel(status *inference.ModelStatus) *pb.Model {
 	model := &pb.Model{Name: status.Name, ServingVersion: status.Serving}
+	if len(status.Route.Variants) > 0 || status.Route.Shadow != "" {
+		model.Route = newTraffic(&status.Route)
+	}
+	if status.Err != nil {
+		model.SourceProblem = status.Err.Error()
+	}
 	for i := range status.Versions {
 		version := newModelVersion(&status.Versions[i])
 		if version.Version == status.Serving && version.StateReason == "" && status.Err != nil {

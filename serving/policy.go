@@ -39,12 +39,17 @@ type Principal struct {
 	Role Role
 }
 
-// local is everybody until the front door is built: who reaches the port may read.
-var local = Principal{Name: "local", Role: Viewer}
+// Until the front door is built, who reaches a port is told from others by nothing else: who reaches
+// the public ones may read, and who reaches the operators' may do all that they may.
+var (
+	local    = Principal{Name: "local", Role: Viewer}
+	operator = Principal{Name: "operator", Role: Operator}
+)
 
 // policy is what every call goes through, whatever its transport: recovery, authorisation,
 // validation, error mapping, logging. It is safe for concurrent use.
 type policy struct {
+	principal Principal
 	roles     map[string]Role // by procedure; what is not in it is denied
 	rules     rules
 	limit     messageLimit
@@ -110,8 +115,8 @@ func (p *policy) authorise(procedure string) error {
 	if !listed {
 		return errorf(AccessDenied, "%s may not be called", procedure)
 	}
-	if local.Role < required {
-		return errorf(AccessDenied, "%s needs role %s, got %s", procedure, required, local.Role)
+	if p.principal.Role < required {
+		return errorf(AccessDenied, "%s needs role %s, got %s", procedure, required, p.principal.Role)
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ const lingerTime = 500 * time.Millisecond
 type Listeners struct {
 	HTTP     net.Listener // Connect, gRPC-Web, gRPC, REST
 	GRPC     net.Listener // gRPC on grpc-go's own transport
-	Operator net.Listener // probes and profiles
+	Operator net.Listener // operators' RPCs, probes and profiles
 }
 
 // ServerOptions of a Server.
@@ -72,11 +72,11 @@ func NewServer(service *Service, logger *slog.Logger, options ServerOptions) *Se
 		options.MaxMessageBytes = MaxMessageBytes
 	}
 	s := &Server{logger: logger, drainTimeout: options.DrainTimeout, draining: make(chan struct{})}
-	procedures := append(service.procedures(), options.Procedures...)
+	procedures := append(service.procedures(s.draining), options.Procedures...)
 	health := newHealth(service, procedures, s.draining)
 	procedures = append(procedures, health.procedures()...)
 	policy := &policy{
-		roles: rolesOf(procedures), rules: service.rules, limit: messageLimit(options.MaxMessageBytes), bare: options.BareErrors,
+		principal: local, roles: rolesOf(procedures), rules: service.rules, limit: messageLimit(options.MaxMessageBytes), bare: options.BareErrors,
 		logger: logger, now: service.now, telemetry: service.telemetry, draining: s.draining,
 	}
 	service.telemetry.prepare(policy.roles)
@@ -84,7 +84,9 @@ func NewServer(service *Service, logger *slog.Logger, options ServerOptions) *Se
 	s.grpc = newGRPC(policy, procedures)
 	s.http = newHTTPServer(s.closing(newHTTP(policy, procedures, options.Routes, health, options.Page)), logger)
 	s.http.ConnState = s.count
-	s.operator = newHTTPServer(newOperator(health, options.Metrics), logger)
+	operators := *policy
+	operators.principal = operator
+	s.operator = newHTTPServer(newOperator(&operators, procedures, health, options.Metrics), logger)
 	return s
 }
 

@@ -43,7 +43,6 @@ type ServiceOptions struct {
 var (
 	_ footballpredictionv1connect.PredictionServiceHandler = (*Service)(nil)
 	_ footballpredictionv1connect.FeatureServiceHandler    = (*Service)(nil)
-	_ footballpredictionv1connect.ModelServiceHandler      = (*Service)(nil)
 	_ footballpredictionv1connect.MatchServiceHandler      = (*Service)(nil)
 )
 
@@ -77,9 +76,10 @@ func (s *Service) Ready() error {
 	return nil
 }
 
-// procedures is every RPC of the product: who may call it, and what answers.
-func (s *Service) procedures() []Procedure {
-	return []Procedure{
+// procedures is every RPC of the product: who may call it, and what answers. Those that would go on
+// for ever end when draining is closed.
+func (s *Service) procedures(draining <-chan struct{}) []Procedure {
+	return append([]Procedure{
 		Unary(pb.PredictionService_Predict_FullMethodName, Viewer, s.Predict),
 		Unary(pb.PredictionService_BatchPredict_FullMethodName, Viewer, s.BatchPredict),
 		Unary(pb.PredictionService_ListPredictions_FullMethodName, Viewer, s.ListPredictions),
@@ -88,13 +88,15 @@ func (s *Service) procedures() []Procedure {
 		Unary(pb.FeatureService_GetMatchFeatures_FullMethodName, Viewer, s.GetMatchFeatures),
 		Unary(pb.ModelService_ListModels_FullMethodName, Viewer, s.ListModels),
 		Unary(pb.ModelService_GetModel_FullMethodName, Viewer, s.GetModel),
+		ServerStream(pb.ModelService_WatchModels_FullMethodName, Viewer, s.watchModels(draining)),
+		Unary(pb.ModelService_ListModelChanges_FullMethodName, Viewer, s.ListModelChanges),
 		Unary(pb.MatchService_ListMatches_FullMethodName, Viewer, s.ListMatches),
 		Unary(pb.MatchService_GetMatch_FullMethodName, Viewer, s.GetMatch),
 		Unary(pb.MatchService_ListTeams_FullMethodName, Viewer, s.ListTeams),
 		Unary(pb.MatchService_ListCompetitions_FullMethodName, Viewer, s.ListCompetitions),
 		Unary(pb.MatchService_GetTable_FullMethodName, Viewer, s.GetTable),
 		ServerStream(pb.LiveService_Watch_FullMethodName, Viewer, s.Watch),
-	}
+	}, s.operations()...)
 }
 
 // ListPredictions implements PredictionService.
@@ -105,11 +107,6 @@ func (s *Service) ListPredictions(context.Context, *pb.ListPredictionsRequest) (
 // GetPrediction implements PredictionService.
 func (s *Service) GetPrediction(context.Context, *pb.GetPredictionRequest) (*pb.GetPredictionResponse, error) {
 	return nil, notBuilt("PredictionService.GetPrediction")
-}
-
-// GetModel implements ModelService.
-func (s *Service) GetModel(context.Context, *pb.GetModelRequest) (*pb.GetModelResponse, error) {
-	return nil, notBuilt("ModelService.GetModel")
 }
 
 // Watch implements LiveService.

@@ -178,6 +178,14 @@ func (f *folder) Fetch(_ context.Context, name, version string) (string, error) 
 	return filepath.Join(f.root, name, version), nil
 }
 
+func (f *folder) SetAlias(_ context.Context, model, alias, version string) error {
+	if f.world.aliases == nil {
+		f.world.aliases = map[string]map[string]string{}
+	}
+	f.world.aliases[model] = map[string]string{alias: version}
+	return nil
+}
+
 // opener opens the world's models.
 type opener struct {
 	world *world

@@ -1,6 +1,7 @@
 package mlflow
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -33,8 +34,8 @@ var (
 	errTooLong = errors.New("it took too long altogether")
 )
 
-// client asks one server, and never another: for idempotent reads only, which are made again where
-// the failure may be gone a moment later. It is safe for concurrent use.
+// client asks one server, and never another: what is idempotent only, which is made again where the
+// failure may be gone a moment later. It is safe for concurrent use.
 type client struct {
 	server  Server
 	http    *http.Client
@@ -100,15 +101,20 @@ func (c *client) at(path string, segments []string, query url.Values) *url.URL {
 // get asks for what is at an address and has read take the answer, perhaps several times. While the
 // breaker is open it returns what opened it.
 func (c *client) get(ctx context.Context, at *url.URL, read func(*http.Response, io.Reader) error) error {
+	return c.send(ctx, http.MethodGet, at, nil, read)
+}
+
+// send is get with another method and a body in JSON.
+func (c *client) send(ctx context.Context, method string, at *url.URL, body []byte, read func(*http.Response, io.Reader) error) error {
 	for attempt := 1; ; attempt++ {
-		_, err := c.breaker.Execute(func() (struct{}, error) { return struct{}{}, c.attempt(ctx, at, read) })
+		_, err := c.breaker.Execute(func() (struct{}, error) { return struct{}{}, c.attempt(ctx, method, at, body, read) })
 		if err == nil {
 			return nil
 		}
 		if last := c.failed.Load(); last != nil && (errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests)) {
 			return *last
 		}
-		err = fmt.Errorf("GET %s: %w", strings.TrimPrefix(at.Path, c.server.url.Path), err)
+		err = fmt.Errorf("%s %s: %w", method, strings.TrimPrefix(at.Path, c.server.url.Path), err)
 		failure, ok := errors.AsType[*unavailableError](err)
 		if !ok {
 			return err
@@ -129,16 +135,19 @@ func (c *client) get(ctx context.Context, at *url.URL, read func(*http.Response,
 }
 
 // attempt makes one request.
-func (c *client) attempt(ctx context.Context, at *url.URL, read func(*http.Response, io.Reader) error) error {
+func (c *client) attempt(ctx context.Context, method string, at *url.URL, body []byte, read func(*http.Response, io.Reader) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watch := time.AfterFunc(c.limits.Stall, func() { cancel(errStalled) })
 	defer watch.Stop()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
+	request, err := http.NewRequestWithContext(ctx, method, at.String(), bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
 	request.Header.Set("User-Agent", "footballprediction")
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
 	if c.server.authorization != "" {
 		request.Header.Set("Authorization", c.server.authorization)
 	}
@@ -147,11 +156,11 @@ func (c *client) attempt(ctx context.Context, at *url.URL, read func(*http.Respo
 		return interrupted(ctx, err)
 	}
 	defer response.Body.Close()
-	body := &watchedBody{ctx, response.Body, watch, c.limits.Stall}
-	if err := checkStatus(response, body); err != nil {
+	answer := &watchedBody{ctx, response.Body, watch, c.limits.Stall}
+	if err := checkStatus(response, answer); err != nil {
 		return err
 	}
-	return read(response, body)
+	return read(response, answer)
 }
 
 // watchedBody is a response's body that is given up when it stalls.

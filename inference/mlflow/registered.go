@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -25,12 +27,14 @@ const (
 
 // registeredModel is what MLflow says of a model: which versions it has names for.
 type registeredModel struct {
-	Name    string      `json:"name"`
-	Created json.Number `json:"creation_timestamp"`
-	Aliases []struct {
-		Alias   string `json:"alias"`
-		Version string `json:"version"`
-	} `json:"aliases"`
+	Name    string            `json:"name"`
+	Created json.Number       `json:"creation_timestamp"`
+	Aliases []registeredAlias `json:"aliases"`
+}
+
+type registeredAlias struct {
+	Alias   string `json:"alias"`
+	Version string `json:"version"`
 }
 
 func (m registeredModel) champion() bool {
@@ -73,6 +77,16 @@ func (c *client) model(ctx context.Context, name string) (registeredModel, error
 		err = &refusedError{fmt.Errorf("asked for model %q, got %q", name, clip(answer.Model.Name))}
 	}
 	return answer.Model, err
+}
+
+// setAlias makes an alias of a model name that version.
+func (c *client) setAlias(ctx context.Context, name, alias, version string) error {
+	body, err := json.Marshal(map[string]string{"name": name, "alias": alias, "version": version})
+	if err != nil {
+		return err
+	}
+	at := c.at(registryPath+"/registered-models/alias", nil, nil)
+	return c.send(ctx, http.MethodPost, at, body, func(*http.Response, io.Reader) error { return nil })
 }
 
 // revision returns what tells a version from another of the same number, such as one of a model that

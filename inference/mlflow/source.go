@@ -130,7 +130,7 @@ func (s *Source) ask(ctx context.Context) error {
 				ready[key] = s.ready[key]
 			}
 		}
-		wish := s.client.wish(ctx, m, ready)
+		wish := s.client.wish(ctx, s.withPrevious(ctx, m), ready)
 		if wish.Err != nil { // so versions that are not named now may still be wanted
 			for version, revision := range s.said[m.Name].Revisions {
 				if wish.Revisions[version] == "" {
@@ -168,6 +168,34 @@ func (s *Source) ask(ctx context.Context) error {
 	}
 	s.said, s.ready = said, ready
 	return nil
+}
+
+// withPrevious adds an alias for the champion before this one, unless MLflow has an alias of that name:
+// whoever goes back to it need not wait until it is fetched and loaded.
+func (s *Source) withPrevious(ctx context.Context, m registeredModel) registeredModel {
+	last := s.said[m.Name]
+	champion, previous := "", last.Aliases[inference.Previous]
+	for _, a := range m.Aliases {
+		switch a.Alias {
+		case inference.Champion:
+			champion = a.Version
+		case inference.Previous:
+			return m
+		}
+	}
+	if was := last.Aliases[inference.Champion]; was != champion && last.Revisions[was] != "" {
+		previous = was
+	}
+	if previous == "" || previous == champion || len(m.Aliases) >= aliasesMax {
+		return m
+	}
+	if s.ready[readyVersion{m.Name, m.Created, previous}] == "" {
+		if _, err := s.client.revision(ctx, m.Name, previous); err != nil {
+			return m // deleted, above all
+		}
+	}
+	m.Aliases = append(slices.Clip(m.Aliases), registeredAlias{inference.Previous, previous})
+	return m
 }
 
 // named tells whether a model can have that name here, and says once which cannot.
@@ -233,6 +261,22 @@ func (s *Source) merge(base []inference.Aspired) []inference.Aspired {
 		all[wish.Name] = wish
 	}
 	return slices.SortedFunc(maps.Values(all), func(a, b inference.Aspired) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// SetAlias implements inference.Aliaser: in MLflow, or in the fallback where the model is its.
+func (s *Source) SetAlias(ctx context.Context, model, alias, version string) error {
+	s.mu.Lock()
+	_, ours := s.said[model]
+	s.mu.Unlock()
+	if ours {
+		ctx, cancel := context.WithTimeoutCause(ctx, s.options.Limits.List, errTooLong)
+		defer cancel()
+		return s.client.setAlias(ctx, model, alias, version)
+	}
+	if fallback, ok := s.fallback.(inference.Aliaser); ok {
+		return fallback.SetAlias(ctx, model, alias, version)
+	}
+	return fmt.Errorf("model %q is not registered in MLflow", model)
 }
 
 // Fetch implements inference.Source. A version that is asked for again has failed to load: its files,

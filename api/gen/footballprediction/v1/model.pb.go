@@ -101,7 +101,11 @@ type Model struct {
 	// The version that answers where a request names none; empty where none can.
 	ServingVersion string `protobuf:"bytes,2,opt,name=serving_version,json=servingVersion,proto3" json:"serving_version,omitempty"`
 	// Every version that is known.
-	Versions      []*ModelVersion `protobuf:"bytes,3,rep,name=versions,proto3" json:"versions,omitempty"`
+	Versions []*ModelVersion `protobuf:"bytes,3,rep,name=versions,proto3" json:"versions,omitempty"`
+	// How requests that name no version are shared out. Not set: all go to serving_version.
+	Route *Route `protobuf:"bytes,4,opt,name=route,proto3" json:"route,omitempty"`
+	// What is not known of the model just now, such as since when its source does not answer.
+	SourceProblem string `protobuf:"bytes,5,opt,name=source_problem,json=sourceProblem,proto3" json:"source_problem,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -157,6 +161,140 @@ func (x *Model) GetVersions() []*ModelVersion {
 	return nil
 }
 
+func (x *Model) GetRoute() *Route {
+	if x != nil {
+		return x.Route
+	}
+	return nil
+}
+
+func (x *Model) GetSourceProblem() string {
+	if x != nil {
+		return x.SourceProblem
+	}
+	return ""
+}
+
+// Route shares out the requests for a model that name no version.
+type Route struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Each answers its share; their percents sum to 100. None: serving_version answers all.
+	Variants []*RouteVariant `protobuf:"bytes,1,rep,name=variants,proto3" json:"variants,omitempty"`
+	// Version or alias that is given a copy of each request, and whose answers nobody waits for.
+	Shadow        string `protobuf:"bytes,2,opt,name=shadow,proto3" json:"shadow,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Route) Reset() {
+	*x = Route{}
+	mi := &file_footballprediction_v1_model_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Route) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Route) ProtoMessage() {}
+
+func (x *Route) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_model_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Route.ProtoReflect.Descriptor instead.
+func (*Route) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Route) GetVariants() []*RouteVariant {
+	if x != nil {
+		return x.Variants
+	}
+	return nil
+}
+
+func (x *Route) GetShadow() string {
+	if x != nil {
+		return x.Shadow
+	}
+	return ""
+}
+
+// RouteVariant is a version under the name by which predictions and metrics tell it from others.
+type RouteVariant struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Such as "champion" or "canary".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Version or alias.
+	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// Of the requests: 0 to 100. A request with an assignment_key always comes to the same variant; a
+	// share that grows only gains keys and one that shrinks only loses them.
+	Percent       float64 `protobuf:"fixed64,3,opt,name=percent,proto3" json:"percent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RouteVariant) Reset() {
+	*x = RouteVariant{}
+	mi := &file_footballprediction_v1_model_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RouteVariant) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RouteVariant) ProtoMessage() {}
+
+func (x *RouteVariant) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_model_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RouteVariant.ProtoReflect.Descriptor instead.
+func (*RouteVariant) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *RouteVariant) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RouteVariant) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *RouteVariant) GetPercent() float64 {
+	if x != nil {
+		return x.Percent
+	}
+	return 0
+}
+
 // ModelVersion is one immutable version of a model.
 type ModelVersion struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -184,7 +322,7 @@ type ModelVersion struct {
 
 func (x *ModelVersion) Reset() {
 	*x = ModelVersion{}
-	mi := &file_footballprediction_v1_model_proto_msgTypes[1]
+	mi := &file_footballprediction_v1_model_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -196,7 +334,7 @@ func (x *ModelVersion) String() string {
 func (*ModelVersion) ProtoMessage() {}
 
 func (x *ModelVersion) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_model_proto_msgTypes[1]
+	mi := &file_footballprediction_v1_model_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -209,7 +347,7 @@ func (x *ModelVersion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelVersion.ProtoReflect.Descriptor instead.
 func (*ModelVersion) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{1}
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ModelVersion) GetVersion() string {
@@ -290,7 +428,7 @@ type TensorMetadata struct {
 
 func (x *TensorMetadata) Reset() {
 	*x = TensorMetadata{}
-	mi := &file_footballprediction_v1_model_proto_msgTypes[2]
+	mi := &file_footballprediction_v1_model_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -302,7 +440,7 @@ func (x *TensorMetadata) String() string {
 func (*TensorMetadata) ProtoMessage() {}
 
 func (x *TensorMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_model_proto_msgTypes[2]
+	mi := &file_footballprediction_v1_model_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -315,7 +453,7 @@ func (x *TensorMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TensorMetadata.ProtoReflect.Descriptor instead.
 func (*TensorMetadata) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{2}
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *TensorMetadata) GetName() string {
@@ -352,7 +490,7 @@ type ListModelsRequest struct {
 
 func (x *ListModelsRequest) Reset() {
 	*x = ListModelsRequest{}
-	mi := &file_footballprediction_v1_model_proto_msgTypes[3]
+	mi := &file_footballprediction_v1_model_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -364,7 +502,7 @@ func (x *ListModelsRequest) String() string {
 func (*ListModelsRequest) ProtoMessage() {}
 
 func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_model_proto_msgTypes[3]
+	mi := &file_footballprediction_v1_model_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -377,7 +515,7 @@ func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsRequest.ProtoReflect.Descriptor instead.
 func (*ListModelsRequest) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{3}
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListModelsRequest) GetPageSize() int32 {
@@ -407,7 +545,7 @@ type ListModelsResponse struct {
 
 func (x *ListModelsResponse) Reset() {
 	*x = ListModelsResponse{}
-	mi := &file_footballprediction_v1_model_proto_msgTypes[4]
+	mi := &file_footballprediction_v1_model_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -419,7 +557,7 @@ func (x *ListModelsResponse) String() string {
 func (*ListModelsResponse) ProtoMessage() {}
 
 func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_model_proto_msgTypes[4]
+	mi := &file_footballprediction_v1_model_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -432,7 +570,7 @@ func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsResponse.ProtoReflect.Descriptor instead.
 func (*ListModelsResponse) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{4}
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListModelsResponse) GetModels() []*Model {
@@ -460,7 +598,7 @@ type GetModelRequest struct {
 
 func (x *GetModelRequest) Reset() {
 	*x = GetModelRequest{}
-	mi := &file_footballprediction_v1_model_proto_msgTypes[5]
+	mi := &file_footballprediction_v1_model_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -472,7 +610,7 @@ func (x *GetModelRequest) String() string {
 func (*GetModelRequest) ProtoMessage() {}
 
 func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_model_proto_msgTypes[5]
+	mi := &file_footballprediction_v1_model_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -485,7 +623,7 @@ func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetModelRequest.ProtoReflect.Descriptor instead.
 func (*GetModelRequest) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{5}
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetModelRequest) GetName() string {
@@ -506,7 +644,7 @@ type GetModelResponse struct {
 
 func (x *GetModelResponse) Reset() {
 	*x = GetModelResponse{}
-	mi := &file_footballprediction_v1_model_proto_msgTypes[6]
+	mi := &file_footballprediction_v1_model_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -518,7 +656,7 @@ func (x *GetModelResponse) String() string {
 func (*GetModelResponse) ProtoMessage() {}
 
 func (x *GetModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_model_proto_msgTypes[6]
+	mi := &file_footballprediction_v1_model_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -531,7 +669,7 @@ func (x *GetModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetModelResponse.ProtoReflect.Descriptor instead.
 func (*GetModelResponse) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{6}
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetModelResponse) GetModel() *Model {
@@ -556,7 +694,7 @@ type ModelRef struct {
 
 func (x *ModelRef) Reset() {
 	*x = ModelRef{}
-	mi := &file_footballprediction_v1_model_proto_msgTypes[7]
+	mi := &file_footballprediction_v1_model_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -568,7 +706,7 @@ func (x *ModelRef) String() string {
 func (*ModelRef) ProtoMessage() {}
 
 func (x *ModelRef) ProtoReflect() protoreflect.Message {
-	mi := &file_footballprediction_v1_model_proto_msgTypes[7]
+	mi := &file_footballprediction_v1_model_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -581,7 +719,7 @@ func (x *ModelRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelRef.ProtoReflect.Descriptor instead.
 func (*ModelRef) Descriptor() ([]byte, []int) {
-	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{7}
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ModelRef) GetName() string {
@@ -605,15 +743,886 @@ func (x *ModelRef) GetVariant() string {
 	return ""
 }
 
+// WatchModelsRequest asks about all models.
+type WatchModelsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchModelsRequest) Reset() {
+	*x = WatchModelsRequest{}
+	mi := &file_footballprediction_v1_model_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchModelsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchModelsRequest) ProtoMessage() {}
+
+func (x *WatchModelsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_model_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchModelsRequest.ProtoReflect.Descriptor instead.
+func (*WatchModelsRequest) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{10}
+}
+
+// WatchModelsResponse holds a model that has changed.
+type WatchModelsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As it is now.
+	Model         *Model `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchModelsResponse) Reset() {
+	*x = WatchModelsResponse{}
+	mi := &file_footballprediction_v1_model_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchModelsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchModelsResponse) ProtoMessage() {}
+
+func (x *WatchModelsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_model_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchModelsResponse.ProtoReflect.Descriptor instead.
+func (*WatchModelsResponse) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *WatchModelsResponse) GetModel() *Model {
+	if x != nil {
+		return x.Model
+	}
+	return nil
+}
+
+// LoadModelRequest says what to load.
+type LoadModelRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the model.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Who decides this.
+	Actor string `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
+	// Why.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LoadModelRequest) Reset() {
+	*x = LoadModelRequest{}
+	mi := &file_footballprediction_v1_model_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LoadModelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LoadModelRequest) ProtoMessage() {}
+
+func (x *LoadModelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_model_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LoadModelRequest.ProtoReflect.Descriptor instead.
+func (*LoadModelRequest) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *LoadModelRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *LoadModelRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *LoadModelRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// LoadModelResponse holds the model as it then is.
+type LoadModelResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model.
+	Model         *Model `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LoadModelResponse) Reset() {
+	*x = LoadModelResponse{}
+	mi := &file_footballprediction_v1_model_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LoadModelResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LoadModelResponse) ProtoMessage() {}
+
+func (x *LoadModelResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_model_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LoadModelResponse.ProtoReflect.Descriptor instead.
+func (*LoadModelResponse) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *LoadModelResponse) GetModel() *Model {
+	if x != nil {
+		return x.Model
+	}
+	return nil
+}
+
+// UnloadModelRequest says what to give up.
+type UnloadModelRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the model.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Who decides this.
+	Actor string `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
+	// Why.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnloadModelRequest) Reset() {
+	*x = UnloadModelRequest{}
+	mi := &file_footballprediction_v1_model_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnloadModelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnloadModelRequest) ProtoMessage() {}
+
+func (x *UnloadModelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_model_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnloadModelRequest.ProtoReflect.Descriptor instead.
+func (*UnloadModelRequest) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *UnloadModelRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *UnloadModelRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *UnloadModelRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// UnloadModelResponse holds the model as it then is.
+type UnloadModelResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model.
+	Model         *Model `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnloadModelResponse) Reset() {
+	*x = UnloadModelResponse{}
+	mi := &file_footballprediction_v1_model_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnloadModelResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnloadModelResponse) ProtoMessage() {}
+
+func (x *UnloadModelResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_model_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnloadModelResponse.ProtoReflect.Descriptor instead.
+func (*UnloadModelResponse) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *UnloadModelResponse) GetModel() *Model {
+	if x != nil {
+		return x.Model
+	}
+	return nil
+}
+
+// PromoteModelRequest says what is to serve.
+type PromoteModelRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the model.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Who decides this.
+	Actor string `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
+	// Why.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Version or alias that becomes the champion.
+	Version       string `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PromoteModelRequest) Reset() {
+	*x = PromoteModelRequest{}
+	mi := &file_footballprediction_v1_model_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PromoteModelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PromoteModelRequest) ProtoMessage() {}
+
+func (x *PromoteModelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_model_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PromoteModelRequest.ProtoReflect.Descriptor instead.
+func (*PromoteModelRequest) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *PromoteModelRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PromoteModelRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *PromoteModelRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *PromoteModelRequest) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+// PromoteModelResponse holds the model as it then is.
+type PromoteModelResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model.
+	Model         *Model `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PromoteModelResponse) Reset() {
+	*x = PromoteModelResponse{}
+	mi := &file_footballprediction_v1_model_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PromoteModelResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PromoteModelResponse) ProtoMessage() {}
+
+func (x *PromoteModelResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_model_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PromoteModelResponse.ProtoReflect.Descriptor instead.
+func (*PromoteModelResponse) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *PromoteModelResponse) GetModel() *Model {
+	if x != nil {
+		return x.Model
+	}
+	return nil
+}
+
+// RollbackModelRequest says what to go back from.
+type RollbackModelRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the model.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Who decides this.
+	Actor string `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
+	// Why.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Version or alias to go back to; empty: the one that served before.
+	Version       string `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RollbackModelRequest) Reset() {
+	*x = RollbackModelRequest{}
+	mi := &file_footballprediction_v1_model_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RollbackModelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RollbackModelRequest) ProtoMessage() {}
+
+func (x *RollbackModelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_model_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RollbackModelRequest.ProtoReflect.Descriptor instead.
+func (*RollbackModelRequest) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *RollbackModelRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RollbackModelRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *RollbackModelRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *RollbackModelRequest) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+// RollbackModelResponse holds the model as it then is.
+type RollbackModelResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model.
+	Model         *Model `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RollbackModelResponse) Reset() {
+	*x = RollbackModelResponse{}
+	mi := &file_footballprediction_v1_model_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RollbackModelResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RollbackModelResponse) ProtoMessage() {}
+
+func (x *RollbackModelResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_model_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RollbackModelResponse.ProtoReflect.Descriptor instead.
+func (*RollbackModelResponse) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *RollbackModelResponse) GetModel() *Model {
+	if x != nil {
+		return x.Model
+	}
+	return nil
+}
+
+// SetTrafficRequest says how to share requests out.
+type SetTrafficRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the model.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Who decides this.
+	Actor string `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
+	// Why.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The new route; none: all requests go to the version that serves.
+	Route         *Route `protobuf:"bytes,4,opt,name=route,proto3" json:"route,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetTrafficRequest) Reset() {
+	*x = SetTrafficRequest{}
+	mi := &file_footballprediction_v1_model_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetTrafficRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetTrafficRequest) ProtoMessage() {}
+
+func (x *SetTrafficRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_model_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetTrafficRequest.ProtoReflect.Descriptor instead.
+func (*SetTrafficRequest) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *SetTrafficRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SetTrafficRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *SetTrafficRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *SetTrafficRequest) GetRoute() *Route {
+	if x != nil {
+		return x.Route
+	}
+	return nil
+}
+
+// SetTrafficResponse holds the model as it then is.
+type SetTrafficResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model.
+	Model         *Model `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetTrafficResponse) Reset() {
+	*x = SetTrafficResponse{}
+	mi := &file_footballprediction_v1_model_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetTrafficResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetTrafficResponse) ProtoMessage() {}
+
+func (x *SetTrafficResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_model_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetTrafficResponse.ProtoReflect.Descriptor instead.
+func (*SetTrafficResponse) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *SetTrafficResponse) GetModel() *Model {
+	if x != nil {
+		return x.Model
+	}
+	return nil
+}
+
+// ListModelChangesRequest names a model.
+type ListModelChangesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the model.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// At most this many changes are returned; 0 means 50.
+	PageSize      int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListModelChangesRequest) Reset() {
+	*x = ListModelChangesRequest{}
+	mi := &file_footballprediction_v1_model_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListModelChangesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListModelChangesRequest) ProtoMessage() {}
+
+func (x *ListModelChangesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_model_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListModelChangesRequest.ProtoReflect.Descriptor instead.
+func (*ListModelChangesRequest) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ListModelChangesRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ListModelChangesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+// ListModelChangesResponse holds decisions about a model.
+type ListModelChangesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The latest first.
+	Changes       []*ModelChange `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListModelChangesResponse) Reset() {
+	*x = ListModelChangesResponse{}
+	mi := &file_footballprediction_v1_model_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListModelChangesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListModelChangesResponse) ProtoMessage() {}
+
+func (x *ListModelChangesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_model_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListModelChangesResponse.ProtoReflect.Descriptor instead.
+func (*ListModelChangesResponse) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ListModelChangesResponse) GetChanges() []*ModelChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+// ModelChange is a decision about what of a model is served.
+type ModelChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When it was made.
+	At *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	// What was done: "traffic", "promote", "rollback", "load" or "unload".
+	Action string `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
+	// Who decided it.
+	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	// Why.
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Version that was promoted or rolled back to.
+	Version string `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
+	// Version that served before.
+	FromVersion string `protobuf:"bytes,6,opt,name=from_version,json=fromVersion,proto3" json:"from_version,omitempty"`
+	// Route that was set.
+	Route         *Route `protobuf:"bytes,7,opt,name=route,proto3" json:"route,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelChange) Reset() {
+	*x = ModelChange{}
+	mi := &file_footballprediction_v1_model_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelChange) ProtoMessage() {}
+
+func (x *ModelChange) ProtoReflect() protoreflect.Message {
+	mi := &file_footballprediction_v1_model_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelChange.ProtoReflect.Descriptor instead.
+func (*ModelChange) Descriptor() ([]byte, []int) {
+	return file_footballprediction_v1_model_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *ModelChange) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *ModelChange) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *ModelChange) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *ModelChange) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ModelChange) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *ModelChange) GetFromVersion() string {
+	if x != nil {
+		return x.FromVersion
+	}
+	return ""
+}
+
+func (x *ModelChange) GetRoute() *Route {
+	if x != nil {
+		return x.Route
+	}
+	return nil
+}
+
 var File_footballprediction_v1_model_proto protoreflect.FileDescriptor
 
 const file_footballprediction_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"!footballprediction/v1/model.proto\x12\x15footballprediction.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x01\n" +
+	"!footballprediction/v1/model.proto\x12\x15footballprediction.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\x01\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12'\n" +
 	"\x0fserving_version\x18\x02 \x01(\tR\x0eservingVersion\x12?\n" +
-	"\bversions\x18\x03 \x03(\v2#.footballprediction.v1.ModelVersionR\bversions\"\x9c\x04\n" +
+	"\bversions\x18\x03 \x03(\v2#.footballprediction.v1.ModelVersionR\bversions\x122\n" +
+	"\x05route\x18\x04 \x01(\v2\x1c.footballprediction.v1.RouteR\x05route\x12%\n" +
+	"\x0esource_problem\x18\x05 \x01(\tR\rsourceProblem\"t\n" +
+	"\x05Route\x12I\n" +
+	"\bvariants\x18\x01 \x03(\v2#.footballprediction.v1.RouteVariantB\b\xbaH\x05\x92\x01\x02\x10\x14R\bvariants\x12 \n" +
+	"\x06shadow\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\xff\x01R\x06shadow\"\x86\x01\n" +
+	"\fRouteVariant\x12\x1d\n" +
+	"\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01(@R\x04name\x12$\n" +
+	"\aversion\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05 \x01(\xff\x01R\aversion\x121\n" +
+	"\apercent\x18\x03 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00R\apercent\"\x9c\x04\n" +
 	"\fModelVersion\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x18\n" +
 	"\aaliases\x18\x02 \x03(\tR\aaliases\x127\n" +
@@ -648,7 +1657,69 @@ const file_footballprediction_v1_model_proto_rawDesc = "" +
 	"\bModelRef\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x18\n" +
-	"\avariant\x18\x03 \x01(\tR\avariant*\xbc\x01\n" +
+	"\avariant\x18\x03 \x01(\tR\avariant\"\x14\n" +
+	"\x12WatchModelsRequest\"I\n" +
+	"\x13WatchModelsResponse\x122\n" +
+	"\x05model\x18\x01 \x01(\v2\x1c.footballprediction.v1.ModelR\x05model\"v\n" +
+	"\x10LoadModelRequest\x12\x1e\n" +
+	"\x04name\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05 \x01(\xc8\x01R\x04name\x12 \n" +
+	"\x05actor\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05 \x01(\xff\x01R\x05actor\x12 \n" +
+	"\x06reason\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80 R\x06reason\"G\n" +
+	"\x11LoadModelResponse\x122\n" +
+	"\x05model\x18\x01 \x01(\v2\x1c.footballprediction.v1.ModelR\x05model\"x\n" +
+	"\x12UnloadModelRequest\x12\x1e\n" +
+	"\x04name\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05 \x01(\xc8\x01R\x04name\x12 \n" +
+	"\x05actor\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05 \x01(\xff\x01R\x05actor\x12 \n" +
+	"\x06reason\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80 R\x06reason\"I\n" +
+	"\x13UnloadModelResponse\x122\n" +
+	"\x05model\x18\x01 \x01(\v2\x1c.footballprediction.v1.ModelR\x05model\"\x9f\x01\n" +
+	"\x13PromoteModelRequest\x12\x1e\n" +
+	"\x04name\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05 \x01(\xc8\x01R\x04name\x12 \n" +
+	"\x05actor\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05 \x01(\xff\x01R\x05actor\x12 \n" +
+	"\x06reason\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80 R\x06reason\x12$\n" +
+	"\aversion\x18\x04 \x01(\tB\n" +
+	"\xbaH\ar\x05 \x01(\xff\x01R\aversion\"J\n" +
+	"\x14PromoteModelResponse\x122\n" +
+	"\x05model\x18\x01 \x01(\v2\x1c.footballprediction.v1.ModelR\x05model\"\x9e\x01\n" +
+	"\x14RollbackModelRequest\x12\x1e\n" +
+	"\x04name\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05 \x01(\xc8\x01R\x04name\x12 \n" +
+	"\x05actor\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05 \x01(\xff\x01R\x05actor\x12 \n" +
+	"\x06reason\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80 R\x06reason\x12\"\n" +
+	"\aversion\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\xff\x01R\aversion\"K\n" +
+	"\x15RollbackModelResponse\x122\n" +
+	"\x05model\x18\x01 \x01(\v2\x1c.footballprediction.v1.ModelR\x05model\"\xab\x01\n" +
+	"\x11SetTrafficRequest\x12\x1e\n" +
+	"\x04name\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05 \x01(\xc8\x01R\x04name\x12 \n" +
+	"\x05actor\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05 \x01(\xff\x01R\x05actor\x12 \n" +
+	"\x06reason\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80 R\x06reason\x122\n" +
+	"\x05route\x18\x04 \x01(\v2\x1c.footballprediction.v1.RouteR\x05route\"H\n" +
+	"\x12SetTrafficResponse\x122\n" +
+	"\x05model\x18\x01 \x01(\v2\x1c.footballprediction.v1.ModelR\x05model\"b\n" +
+	"\x17ListModelChangesRequest\x12\x1e\n" +
+	"\x04name\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05 \x01(\xc8\x01R\x04name\x12'\n" +
+	"\tpage_size\x18\x02 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\"X\n" +
+	"\x18ListModelChangesResponse\x12<\n" +
+	"\achanges\x18\x01 \x03(\v2\".footballprediction.v1.ModelChangeR\achanges\"\xf0\x01\n" +
+	"\vModelChange\x12*\n" +
+	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +
+	"\x06action\x18\x02 \x01(\tR\x06action\x12\x14\n" +
+	"\x05actor\x18\x03 \x01(\tR\x05actor\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x18\n" +
+	"\aversion\x18\x05 \x01(\tR\aversion\x12!\n" +
+	"\ffrom_version\x18\x06 \x01(\tR\vfromVersion\x122\n" +
+	"\x05route\x18\a \x01(\v2\x1c.footballprediction.v1.RouteR\x05route*\xbc\x01\n" +
 	"\n" +
 	"ModelState\x12\x1b\n" +
 	"\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
@@ -657,11 +1728,19 @@ const file_footballprediction_v1_model_proto_rawDesc = "" +
 	"\x15MODEL_STATE_AVAILABLE\x10\x03\x12\x19\n" +
 	"\x15MODEL_STATE_UNLOADING\x10\x04\x12\x13\n" +
 	"\x0fMODEL_STATE_END\x10\x05\x12\x16\n" +
-	"\x12MODEL_STATE_FAILED\x10\x062\x82\x02\n" +
+	"\x12MODEL_STATE_FAILED\x10\x062\xee\a\n" +
 	"\fModelService\x12z\n" +
 	"\n" +
 	"ListModels\x12(.footballprediction.v1.ListModelsRequest\x1a).footballprediction.v1.ListModelsResponse\"\x17\x82\xd3\xe4\x93\x02\x0e\x12\f/models/info\x90\x02\x01\x12v\n" +
-	"\bGetModel\x12&.footballprediction.v1.GetModelRequest\x1a'.footballprediction.v1.GetModelResponse\"\x19\x82\xd3\xe4\x93\x02\x10\x12\x0e/models/{name}\x90\x02\x01B\xe3\x01\n" +
+	"\bGetModel\x12&.footballprediction.v1.GetModelRequest\x1a'.footballprediction.v1.GetModelResponse\"\x19\x82\xd3\xe4\x93\x02\x10\x12\x0e/models/{name}\x90\x02\x01\x12h\n" +
+	"\vWatchModels\x12).footballprediction.v1.WatchModelsRequest\x1a*.footballprediction.v1.WatchModelsResponse\"\x000\x01\x12`\n" +
+	"\tLoadModel\x12'.footballprediction.v1.LoadModelRequest\x1a(.footballprediction.v1.LoadModelResponse\"\x00\x12f\n" +
+	"\vUnloadModel\x12).footballprediction.v1.UnloadModelRequest\x1a*.footballprediction.v1.UnloadModelResponse\"\x00\x12i\n" +
+	"\fPromoteModel\x12*.footballprediction.v1.PromoteModelRequest\x1a+.footballprediction.v1.PromoteModelResponse\"\x00\x12l\n" +
+	"\rRollbackModel\x12+.footballprediction.v1.RollbackModelRequest\x1a,.footballprediction.v1.RollbackModelResponse\"\x00\x12c\n" +
+	"\n" +
+	"SetTraffic\x12(.footballprediction.v1.SetTrafficRequest\x1a).footballprediction.v1.SetTrafficResponse\"\x00\x12x\n" +
+	"\x10ListModelChanges\x12..footballprediction.v1.ListModelChangesRequest\x1a/.footballprediction.v1.ListModelChangesResponse\"\x03\x90\x02\x01B\xe3\x01\n" +
 	"\x19com.footballprediction.v1B\n" +
 	"ModelProtoP\x01ZEfootballprediction/api/gen/footballprediction/v1;footballpredictionv1\xa2\x02\x03FXX\xaa\x02\x15Footballprediction.V1\xca\x02\x15Footballprediction\\V1\xe2\x02!Footballprediction\\V1\\GPBMetadata\xea\x02\x16Footballprediction::V1b\x06proto3"
 
@@ -678,39 +1757,82 @@ func file_footballprediction_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_footballprediction_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_footballprediction_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_footballprediction_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_footballprediction_v1_model_proto_goTypes = []any{
-	(ModelState)(0),               // 0: footballprediction.v1.ModelState
-	(*Model)(nil),                 // 1: footballprediction.v1.Model
-	(*ModelVersion)(nil),          // 2: footballprediction.v1.ModelVersion
-	(*TensorMetadata)(nil),        // 3: footballprediction.v1.TensorMetadata
-	(*ListModelsRequest)(nil),     // 4: footballprediction.v1.ListModelsRequest
-	(*ListModelsResponse)(nil),    // 5: footballprediction.v1.ListModelsResponse
-	(*GetModelRequest)(nil),       // 6: footballprediction.v1.GetModelRequest
-	(*GetModelResponse)(nil),      // 7: footballprediction.v1.GetModelResponse
-	(*ModelRef)(nil),              // 8: footballprediction.v1.ModelRef
-	nil,                           // 9: footballprediction.v1.ModelVersion.MetricsEntry
-	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(ModelState)(0),                  // 0: footballprediction.v1.ModelState
+	(*Model)(nil),                    // 1: footballprediction.v1.Model
+	(*Route)(nil),                    // 2: footballprediction.v1.Route
+	(*RouteVariant)(nil),             // 3: footballprediction.v1.RouteVariant
+	(*ModelVersion)(nil),             // 4: footballprediction.v1.ModelVersion
+	(*TensorMetadata)(nil),           // 5: footballprediction.v1.TensorMetadata
+	(*ListModelsRequest)(nil),        // 6: footballprediction.v1.ListModelsRequest
+	(*ListModelsResponse)(nil),       // 7: footballprediction.v1.ListModelsResponse
+	(*GetModelRequest)(nil),          // 8: footballprediction.v1.GetModelRequest
+	(*GetModelResponse)(nil),         // 9: footballprediction.v1.GetModelResponse
+	(*ModelRef)(nil),                 // 10: footballprediction.v1.ModelRef
+	(*WatchModelsRequest)(nil),       // 11: footballprediction.v1.WatchModelsRequest
+	(*WatchModelsResponse)(nil),      // 12: footballprediction.v1.WatchModelsResponse
+	(*LoadModelRequest)(nil),         // 13: footballprediction.v1.LoadModelRequest
+	(*LoadModelResponse)(nil),        // 14: footballprediction.v1.LoadModelResponse
+	(*UnloadModelRequest)(nil),       // 15: footballprediction.v1.UnloadModelRequest
+	(*UnloadModelResponse)(nil),      // 16: footballprediction.v1.UnloadModelResponse
+	(*PromoteModelRequest)(nil),      // 17: footballprediction.v1.PromoteModelRequest
+	(*PromoteModelResponse)(nil),     // 18: footballprediction.v1.PromoteModelResponse
+	(*RollbackModelRequest)(nil),     // 19: footballprediction.v1.RollbackModelRequest
+	(*RollbackModelResponse)(nil),    // 20: footballprediction.v1.RollbackModelResponse
+	(*SetTrafficRequest)(nil),        // 21: footballprediction.v1.SetTrafficRequest
+	(*SetTrafficResponse)(nil),       // 22: footballprediction.v1.SetTrafficResponse
+	(*ListModelChangesRequest)(nil),  // 23: footballprediction.v1.ListModelChangesRequest
+	(*ListModelChangesResponse)(nil), // 24: footballprediction.v1.ListModelChangesResponse
+	(*ModelChange)(nil),              // 25: footballprediction.v1.ModelChange
+	nil,                              // 26: footballprediction.v1.ModelVersion.MetricsEntry
+	(*timestamppb.Timestamp)(nil),    // 27: google.protobuf.Timestamp
 }
 var file_footballprediction_v1_model_proto_depIdxs = []int32{
-	2,  // 0: footballprediction.v1.Model.versions:type_name -> footballprediction.v1.ModelVersion
-	0,  // 1: footballprediction.v1.ModelVersion.state:type_name -> footballprediction.v1.ModelState
-	3,  // 2: footballprediction.v1.ModelVersion.inputs:type_name -> footballprediction.v1.TensorMetadata
-	3,  // 3: footballprediction.v1.ModelVersion.outputs:type_name -> footballprediction.v1.TensorMetadata
-	9,  // 4: footballprediction.v1.ModelVersion.metrics:type_name -> footballprediction.v1.ModelVersion.MetricsEntry
-	10, // 5: footballprediction.v1.ModelVersion.loaded_at:type_name -> google.protobuf.Timestamp
-	10, // 6: footballprediction.v1.ModelVersion.data_cutoff:type_name -> google.protobuf.Timestamp
-	1,  // 7: footballprediction.v1.ListModelsResponse.models:type_name -> footballprediction.v1.Model
-	1,  // 8: footballprediction.v1.GetModelResponse.model:type_name -> footballprediction.v1.Model
-	4,  // 9: footballprediction.v1.ModelService.ListModels:input_type -> footballprediction.v1.ListModelsRequest
-	6,  // 10: footballprediction.v1.ModelService.GetModel:input_type -> footballprediction.v1.GetModelRequest
-	5,  // 11: footballprediction.v1.ModelService.ListModels:output_type -> footballprediction.v1.ListModelsResponse
-	7,  // 12: footballprediction.v1.ModelService.GetModel:output_type -> footballprediction.v1.GetModelResponse
-	11, // [11:13] is the sub-list for method output_type
-	9,  // [9:11] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	4,  // 0: footballprediction.v1.Model.versions:type_name -> footballprediction.v1.ModelVersion
+	2,  // 1: footballprediction.v1.Model.route:type_name -> footballprediction.v1.Route
+	3,  // 2: footballprediction.v1.Route.variants:type_name -> footballprediction.v1.RouteVariant
+	0,  // 3: footballprediction.v1.ModelVersion.state:type_name -> footballprediction.v1.ModelState
+	5,  // 4: footballprediction.v1.ModelVersion.inputs:type_name -> footballprediction.v1.TensorMetadata
+	5,  // 5: footballprediction.v1.ModelVersion.outputs:type_name -> footballprediction.v1.TensorMetadata
+	26, // 6: footballprediction.v1.ModelVersion.metrics:type_name -> footballprediction.v1.ModelVersion.MetricsEntry
+	27, // 7: footballprediction.v1.ModelVersion.loaded_at:type_name -> google.protobuf.Timestamp
+	27, // 8: footballprediction.v1.ModelVersion.data_cutoff:type_name -> google.protobuf.Timestamp
+	1,  // 9: footballprediction.v1.ListModelsResponse.models:type_name -> footballprediction.v1.Model
+	1,  // 10: footballprediction.v1.GetModelResponse.model:type_name -> footballprediction.v1.Model
+	1,  // 11: footballprediction.v1.WatchModelsResponse.model:type_name -> footballprediction.v1.Model
+	1,  // 12: footballprediction.v1.LoadModelResponse.model:type_name -> footballprediction.v1.Model
+	1,  // 13: footballprediction.v1.UnloadModelResponse.model:type_name -> footballprediction.v1.Model
+	1,  // 14: footballprediction.v1.PromoteModelResponse.model:type_name -> footballprediction.v1.Model
+	1,  // 15: footballprediction.v1.RollbackModelResponse.model:type_name -> footballprediction.v1.Model
+	2,  // 16: footballprediction.v1.SetTrafficRequest.route:type_name -> footballprediction.v1.Route
+	1,  // 17: footballprediction.v1.SetTrafficResponse.model:type_name -> footballprediction.v1.Model
+	25, // 18: footballprediction.v1.ListModelChangesResponse.changes:type_name -> footballprediction.v1.ModelChange
+	27, // 19: footballprediction.v1.ModelChange.at:type_name -> google.protobuf.Timestamp
+	2,  // 20: footballprediction.v1.ModelChange.route:type_name -> footballprediction.v1.Route
+	6,  // 21: footballprediction.v1.ModelService.ListModels:input_type -> footballprediction.v1.ListModelsRequest
+	8,  // 22: footballprediction.v1.ModelService.GetModel:input_type -> footballprediction.v1.GetModelRequest
+	11, // 23: footballprediction.v1.ModelService.WatchModels:input_type -> footballprediction.v1.WatchModelsRequest
+	13, // 24: footballprediction.v1.ModelService.LoadModel:input_type -> footballprediction.v1.LoadModelRequest
+	15, // 25: footballprediction.v1.ModelService.UnloadModel:input_type -> footballprediction.v1.UnloadModelRequest
+	17, // 26: footballprediction.v1.ModelService.PromoteModel:input_type -> footballprediction.v1.PromoteModelRequest
+	19, // 27: footballprediction.v1.ModelService.RollbackModel:input_type -> footballprediction.v1.RollbackModelRequest
+	21, // 28: footballprediction.v1.ModelService.SetTraffic:input_type -> footballprediction.v1.SetTrafficRequest
+	23, // 29: footballprediction.v1.ModelService.ListModelChanges:input_type -> footballprediction.v1.ListModelChangesRequest
+	7,  // 30: footballprediction.v1.ModelService.ListModels:output_type -> footballprediction.v1.ListModelsResponse
+	9,  // 31: footballprediction.v1.ModelService.GetModel:output_type -> footballprediction.v1.GetModelResponse
+	12, // 32: footballprediction.v1.ModelService.WatchModels:output_type -> footballprediction.v1.WatchModelsResponse
+	14, // 33: footballprediction.v1.ModelService.LoadModel:output_type -> footballprediction.v1.LoadModelResponse
+	16, // 34: footballprediction.v1.ModelService.UnloadModel:output_type -> footballprediction.v1.UnloadModelResponse
+	18, // 35: footballprediction.v1.ModelService.PromoteModel:output_type -> footballprediction.v1.PromoteModelResponse
+	20, // 36: footballprediction.v1.ModelService.RollbackModel:output_type -> footballprediction.v1.RollbackModelResponse
+	22, // 37: footballprediction.v1.ModelService.SetTraffic:output_type -> footballprediction.v1.SetTrafficResponse
+	24, // 38: footballprediction.v1.ModelService.ListModelChanges:output_type -> footballprediction.v1.ListModelChangesResponse
+	30, // [30:39] is the sub-list for method output_type
+	21, // [21:30] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_footballprediction_v1_model_proto_init() }
@@ -724,7 +1846,7 @@ func file_footballprediction_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_footballprediction_v1_model_proto_rawDesc), len(file_footballprediction_v1_model_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   9,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

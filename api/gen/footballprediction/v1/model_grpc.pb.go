@@ -19,8 +19,15 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ModelService_ListModels_FullMethodName = "/footballprediction.v1.ModelService/ListModels"
-	ModelService_GetModel_FullMethodName   = "/footballprediction.v1.ModelService/GetModel"
+	ModelService_ListModels_FullMethodName       = "/footballprediction.v1.ModelService/ListModels"
+	ModelService_GetModel_FullMethodName         = "/footballprediction.v1.ModelService/GetModel"
+	ModelService_WatchModels_FullMethodName      = "/footballprediction.v1.ModelService/WatchModels"
+	ModelService_LoadModel_FullMethodName        = "/footballprediction.v1.ModelService/LoadModel"
+	ModelService_UnloadModel_FullMethodName      = "/footballprediction.v1.ModelService/UnloadModel"
+	ModelService_PromoteModel_FullMethodName     = "/footballprediction.v1.ModelService/PromoteModel"
+	ModelService_RollbackModel_FullMethodName    = "/footballprediction.v1.ModelService/RollbackModel"
+	ModelService_SetTraffic_FullMethodName       = "/footballprediction.v1.ModelService/SetTraffic"
+	ModelService_ListModelChanges_FullMethodName = "/footballprediction.v1.ModelService/ListModelChanges"
 )
 
 // ModelServiceClient is the client API for ModelService service.
@@ -31,8 +38,29 @@ const (
 type ModelServiceClient interface {
 	// ListModels returns every model with its versions, by name.
 	ListModels(ctx context.Context, in *ListModelsRequest, opts ...grpc.CallOption) (*ListModelsResponse, error)
-	// GetModel returns one model. Not built yet: UNIMPLEMENTED (NOT_BUILT).
+	// GetModel returns one model. NOT_FOUND: MODEL_UNKNOWN.
 	GetModel(ctx context.Context, in *GetModelRequest, opts ...grpc.CallOption) (*GetModelResponse, error)
+	// WatchModels sends every model as it is, and from then on each model whose versions, aliases,
+	// states or route have changed, as it then is. Changes that follow one another faster than the
+	// caller reads are sent as one.
+	WatchModels(ctx context.Context, in *WatchModelsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchModelsResponse], error)
+	// LoadModel asks the source now what should be served, tries versions that have failed again, and
+	// ends what UnloadModel began. NOT_FOUND: MODEL_UNKNOWN. UNAVAILABLE: MODEL_NOT_READY, and why.
+	LoadModel(ctx context.Context, in *LoadModelRequest, opts ...grpc.CallOption) (*LoadModelResponse, error)
+	// UnloadModel gives all versions of a model up until LoadModel or the next start. What was accepted
+	// is answered.
+	UnloadModel(ctx context.Context, in *UnloadModelRequest, opts ...grpc.CallOption) (*UnloadModelResponse, error)
+	// PromoteModel makes a version the champion, in MLflow or in the folder of models, and returns once
+	// it serves. NOT_FOUND: MODEL_UNKNOWN, MODEL_VERSION_UNKNOWN. UNAVAILABLE: MODEL_NOT_READY.
+	PromoteModel(ctx context.Context, in *PromoteModelRequest, opts ...grpc.CallOption) (*PromoteModelResponse, error)
+	// RollbackModel ends the model's route and makes the version that served before the champion again,
+	// or the one that is named. FAILED_PRECONDITION: CHANGE_REFUSED where nothing served before.
+	RollbackModel(ctx context.Context, in *RollbackModelRequest, opts ...grpc.CallOption) (*RollbackModelResponse, error)
+	// SetTraffic shares the requests that name no version out, from one request to the next.
+	// INVALID_ARGUMENT: FIELD_INVALID where the route contradicts itself.
+	SetTraffic(ctx context.Context, in *SetTrafficRequest, opts ...grpc.CallOption) (*SetTrafficResponse, error)
+	// ListModelChanges returns what was decided about a model, by whom and why, the latest first.
+	ListModelChanges(ctx context.Context, in *ListModelChangesRequest, opts ...grpc.CallOption) (*ListModelChangesResponse, error)
 }
 
 type modelServiceClient struct {
@@ -63,6 +91,85 @@ func (c *modelServiceClient) GetModel(ctx context.Context, in *GetModelRequest, 
 	return out, nil
 }
 
+func (c *modelServiceClient) WatchModels(ctx context.Context, in *WatchModelsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchModelsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &ModelService_ServiceDesc.Streams[0], ModelService_WatchModels_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchModelsRequest, WatchModelsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ModelService_WatchModelsClient = grpc.ServerStreamingClient[WatchModelsResponse]
+
+func (c *modelServiceClient) LoadModel(ctx context.Context, in *LoadModelRequest, opts ...grpc.CallOption) (*LoadModelResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LoadModelResponse)
+	err := c.cc.Invoke(ctx, ModelService_LoadModel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *modelServiceClient) UnloadModel(ctx context.Context, in *UnloadModelRequest, opts ...grpc.CallOption) (*UnloadModelResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UnloadModelResponse)
+	err := c.cc.Invoke(ctx, ModelService_UnloadModel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *modelServiceClient) PromoteModel(ctx context.Context, in *PromoteModelRequest, opts ...grpc.CallOption) (*PromoteModelResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PromoteModelResponse)
+	err := c.cc.Invoke(ctx, ModelService_PromoteModel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *modelServiceClient) RollbackModel(ctx context.Context, in *RollbackModelRequest, opts ...grpc.CallOption) (*RollbackModelResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RollbackModelResponse)
+	err := c.cc.Invoke(ctx, ModelService_RollbackModel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *modelServiceClient) SetTraffic(ctx context.Context, in *SetTrafficRequest, opts ...grpc.CallOption) (*SetTrafficResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetTrafficResponse)
+	err := c.cc.Invoke(ctx, ModelService_SetTraffic_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *modelServiceClient) ListModelChanges(ctx context.Context, in *ListModelChangesRequest, opts ...grpc.CallOption) (*ListModelChangesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListModelChangesResponse)
+	err := c.cc.Invoke(ctx, ModelService_ListModelChanges_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ModelServiceServer is the server API for ModelService service.
 // All implementations must embed UnimplementedModelServiceServer
 // for forward compatibility.
@@ -71,8 +178,29 @@ func (c *modelServiceClient) GetModel(ctx context.Context, in *GetModelRequest, 
 type ModelServiceServer interface {
 	// ListModels returns every model with its versions, by name.
 	ListModels(context.Context, *ListModelsRequest) (*ListModelsResponse, error)
-	// GetModel returns one model. Not built yet: UNIMPLEMENTED (NOT_BUILT).
+	// GetModel returns one model. NOT_FOUND: MODEL_UNKNOWN.
 	GetModel(context.Context, *GetModelRequest) (*GetModelResponse, error)
+	// WatchModels sends every model as it is, and from then on each model whose versions, aliases,
+	// states or route have changed, as it then is. Changes that follow one another faster than the
+	// caller reads are sent as one.
+	WatchModels(*WatchModelsRequest, grpc.ServerStreamingServer[WatchModelsResponse]) error
+	// LoadModel asks the source now what should be served, tries versions that have failed again, and
+	// ends what UnloadModel began. NOT_FOUND: MODEL_UNKNOWN. UNAVAILABLE: MODEL_NOT_READY, and why.
+	LoadModel(context.Context, *LoadModelRequest) (*LoadModelResponse, error)
+	// UnloadModel gives all versions of a model up until LoadModel or the next start. What was accepted
+	// is answered.
+	UnloadModel(context.Context, *UnloadModelRequest) (*UnloadModelResponse, error)
+	// PromoteModel makes a version the champion, in MLflow or in the folder of models, and returns once
+	// it serves. NOT_FOUND: MODEL_UNKNOWN, MODEL_VERSION_UNKNOWN. UNAVAILABLE: MODEL_NOT_READY.
+	PromoteModel(context.Context, *PromoteModelRequest) (*PromoteModelResponse, error)
+	// RollbackModel ends the model's route and makes the version that served before the champion again,
+	// or the one that is named. FAILED_PRECONDITION: CHANGE_REFUSED where nothing served before.
+	RollbackModel(context.Context, *RollbackModelRequest) (*RollbackModelResponse, error)
+	// SetTraffic shares the requests that name no version out, from one request to the next.
+	// INVALID_ARGUMENT: FIELD_INVALID where the route contradicts itself.
+	SetTraffic(context.Context, *SetTrafficRequest) (*SetTrafficResponse, error)
+	// ListModelChanges returns what was decided about a model, by whom and why, the latest first.
+	ListModelChanges(context.Context, *ListModelChangesRequest) (*ListModelChangesResponse, error)
 	mustEmbedUnimplementedModelServiceServer()
 }
 
@@ -88,6 +216,27 @@ func (UnimplementedModelServiceServer) ListModels(context.Context, *ListModelsRe
 }
 func (UnimplementedModelServiceServer) GetModel(context.Context, *GetModelRequest) (*GetModelResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetModel not implemented")
+}
+func (UnimplementedModelServiceServer) WatchModels(*WatchModelsRequest, grpc.ServerStreamingServer[WatchModelsResponse]) error {
+	return status.Error(codes.Unimplemented, "method WatchModels not implemented")
+}
+func (UnimplementedModelServiceServer) LoadModel(context.Context, *LoadModelRequest) (*LoadModelResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method LoadModel not implemented")
+}
+func (UnimplementedModelServiceServer) UnloadModel(context.Context, *UnloadModelRequest) (*UnloadModelResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UnloadModel not implemented")
+}
+func (UnimplementedModelServiceServer) PromoteModel(context.Context, *PromoteModelRequest) (*PromoteModelResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PromoteModel not implemented")
+}
+func (UnimplementedModelServiceServer) RollbackModel(context.Context, *RollbackModelRequest) (*RollbackModelResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RollbackModel not implemented")
+}
+func (UnimplementedModelServiceServer) SetTraffic(context.Context, *SetTrafficRequest) (*SetTrafficResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetTraffic not implemented")
+}
+func (UnimplementedModelServiceServer) ListModelChanges(context.Context, *ListModelChangesRequest) (*ListModelChangesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListModelChanges not implemented")
 }
 func (UnimplementedModelServiceServer) mustEmbedUnimplementedModelServiceServer() {}
 func (UnimplementedModelServiceServer) testEmbeddedByValue()                      {}
@@ -146,6 +295,125 @@ func _ModelService_GetModel_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ModelService_WatchModels_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchModelsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ModelServiceServer).WatchModels(m, &grpc.GenericServerStream[WatchModelsRequest, WatchModelsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ModelService_WatchModelsServer = grpc.ServerStreamingServer[WatchModelsResponse]
+
+func _ModelService_LoadModel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LoadModelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelServiceServer).LoadModel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ModelService_LoadModel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelServiceServer).LoadModel(ctx, req.(*LoadModelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ModelService_UnloadModel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnloadModelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelServiceServer).UnloadModel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ModelService_UnloadModel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelServiceServer).UnloadModel(ctx, req.(*UnloadModelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ModelService_PromoteModel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PromoteModelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelServiceServer).PromoteModel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ModelService_PromoteModel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelServiceServer).PromoteModel(ctx, req.(*PromoteModelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ModelService_RollbackModel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RollbackModelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelServiceServer).RollbackModel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ModelService_RollbackModel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelServiceServer).RollbackModel(ctx, req.(*RollbackModelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ModelService_SetTraffic_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetTrafficRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelServiceServer).SetTraffic(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ModelService_SetTraffic_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelServiceServer).SetTraffic(ctx, req.(*SetTrafficRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ModelService_ListModelChanges_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListModelChangesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelServiceServer).ListModelChanges(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ModelService_ListModelChanges_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelServiceServer).ListModelChanges(ctx, req.(*ListModelChangesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ModelService_ServiceDesc is the grpc.ServiceDesc for ModelService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -161,7 +429,37 @@ var ModelService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "GetModel",
 			Handler:    _ModelService_GetModel_Handler,
 		},
+		{
+			MethodName: "LoadModel",
+			Handler:    _ModelService_LoadModel_Handler,
+		},
+		{
+			MethodName: "UnloadModel",
+			Handler:    _ModelService_UnloadModel_Handler,
+		},
+		{
+			MethodName: "PromoteModel",
+			Handler:    _ModelService_PromoteModel_Handler,
+		},
+		{
+			MethodName: "RollbackModel",
+			Handler:    _ModelService_RollbackModel_Handler,
+		},
+		{
+			MethodName: "SetTraffic",
+			Handler:    _ModelService_SetTraffic_Handler,
+		},
+		{
+			MethodName: "ListModelChanges",
+			Handler:    _ModelService_ListModelChanges_Handler,
+		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "WatchModels",
+			Handler:       _ModelService_WatchModels_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "footballprediction/v1/model.proto",
 }

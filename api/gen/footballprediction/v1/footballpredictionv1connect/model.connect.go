@@ -37,14 +37,54 @@ const (
 	ModelServiceListModelsProcedure = "/footballprediction.v1.ModelService/ListModels"
 	// ModelServiceGetModelProcedure is the fully-qualified name of the ModelService's GetModel RPC.
 	ModelServiceGetModelProcedure = "/footballprediction.v1.ModelService/GetModel"
+	// ModelServiceWatchModelsProcedure is the fully-qualified name of the ModelService's WatchModels
+	// RPC.
+	ModelServiceWatchModelsProcedure = "/footballprediction.v1.ModelService/WatchModels"
+	// ModelServiceLoadModelProcedure is the fully-qualified name of the ModelService's LoadModel RPC.
+	ModelServiceLoadModelProcedure = "/footballprediction.v1.ModelService/LoadModel"
+	// ModelServiceUnloadModelProcedure is the fully-qualified name of the ModelService's UnloadModel
+	// RPC.
+	ModelServiceUnloadModelProcedure = "/footballprediction.v1.ModelService/UnloadModel"
+	// ModelServicePromoteModelProcedure is the fully-qualified name of the ModelService's PromoteModel
+	// RPC.
+	ModelServicePromoteModelProcedure = "/footballprediction.v1.ModelService/PromoteModel"
+	// ModelServiceRollbackModelProcedure is the fully-qualified name of the ModelService's
+	// RollbackModel RPC.
+	ModelServiceRollbackModelProcedure = "/footballprediction.v1.ModelService/RollbackModel"
+	// ModelServiceSetTrafficProcedure is the fully-qualified name of the ModelService's SetTraffic RPC.
+	ModelServiceSetTrafficProcedure = "/footballprediction.v1.ModelService/SetTraffic"
+	// ModelServiceListModelChangesProcedure is the fully-qualified name of the ModelService's
+	// ListModelChanges RPC.
+	ModelServiceListModelChangesProcedure = "/footballprediction.v1.ModelService/ListModelChanges"
 )
 
 // ModelServiceClient is a client for the footballprediction.v1.ModelService service.
 type ModelServiceClient interface {
 	// ListModels returns every model with its versions, by name.
 	ListModels(context.Context, *v1.ListModelsRequest) (*v1.ListModelsResponse, error)
-	// GetModel returns one model. Not built yet: UNIMPLEMENTED (NOT_BUILT).
+	// GetModel returns one model. NOT_FOUND: MODEL_UNKNOWN.
 	GetModel(context.Context, *v1.GetModelRequest) (*v1.GetModelResponse, error)
+	// WatchModels sends every model as it is, and from then on each model whose versions, aliases,
+	// states or route have changed, as it then is. Changes that follow one another faster than the
+	// caller reads are sent as one.
+	WatchModels(context.Context, *v1.WatchModelsRequest) (*connect.ServerStreamForClient[v1.WatchModelsResponse], error)
+	// LoadModel asks the source now what should be served, tries versions that have failed again, and
+	// ends what UnloadModel began. NOT_FOUND: MODEL_UNKNOWN. UNAVAILABLE: MODEL_NOT_READY, and why.
+	LoadModel(context.Context, *v1.LoadModelRequest) (*v1.LoadModelResponse, error)
+	// UnloadModel gives all versions of a model up until LoadModel or the next start. What was accepted
+	// is answered.
+	UnloadModel(context.Context, *v1.UnloadModelRequest) (*v1.UnloadModelResponse, error)
+	// PromoteModel makes a version the champion, in MLflow or in the folder of models, and returns once
+	// it serves. NOT_FOUND: MODEL_UNKNOWN, MODEL_VERSION_UNKNOWN. UNAVAILABLE: MODEL_NOT_READY.
+	PromoteModel(context.Context, *v1.PromoteModelRequest) (*v1.PromoteModelResponse, error)
+	// RollbackModel ends the model's route and makes the version that served before the champion again,
+	// or the one that is named. FAILED_PRECONDITION: CHANGE_REFUSED where nothing served before.
+	RollbackModel(context.Context, *v1.RollbackModelRequest) (*v1.RollbackModelResponse, error)
+	// SetTraffic shares the requests that name no version out, from one request to the next.
+	// INVALID_ARGUMENT: FIELD_INVALID where the route contradicts itself.
+	SetTraffic(context.Context, *v1.SetTrafficRequest) (*v1.SetTrafficResponse, error)
+	// ListModelChanges returns what was decided about a model, by whom and why, the latest first.
+	ListModelChanges(context.Context, *v1.ListModelChangesRequest) (*v1.ListModelChangesResponse, error)
 }
 
 // NewModelServiceClient constructs a client for the footballprediction.v1.ModelService service. By
@@ -72,13 +112,63 @@ func NewModelServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		watchModels: connect.NewClient[v1.WatchModelsRequest, v1.WatchModelsResponse](
+			httpClient,
+			baseURL+ModelServiceWatchModelsProcedure,
+			connect.WithSchema(modelServiceMethods.ByName("WatchModels")),
+			connect.WithClientOptions(opts...),
+		),
+		loadModel: connect.NewClient[v1.LoadModelRequest, v1.LoadModelResponse](
+			httpClient,
+			baseURL+ModelServiceLoadModelProcedure,
+			connect.WithSchema(modelServiceMethods.ByName("LoadModel")),
+			connect.WithClientOptions(opts...),
+		),
+		unloadModel: connect.NewClient[v1.UnloadModelRequest, v1.UnloadModelResponse](
+			httpClient,
+			baseURL+ModelServiceUnloadModelProcedure,
+			connect.WithSchema(modelServiceMethods.ByName("UnloadModel")),
+			connect.WithClientOptions(opts...),
+		),
+		promoteModel: connect.NewClient[v1.PromoteModelRequest, v1.PromoteModelResponse](
+			httpClient,
+			baseURL+ModelServicePromoteModelProcedure,
+			connect.WithSchema(modelServiceMethods.ByName("PromoteModel")),
+			connect.WithClientOptions(opts...),
+		),
+		rollbackModel: connect.NewClient[v1.RollbackModelRequest, v1.RollbackModelResponse](
+			httpClient,
+			baseURL+ModelServiceRollbackModelProcedure,
+			connect.WithSchema(modelServiceMethods.ByName("RollbackModel")),
+			connect.WithClientOptions(opts...),
+		),
+		setTraffic: connect.NewClient[v1.SetTrafficRequest, v1.SetTrafficResponse](
+			httpClient,
+			baseURL+ModelServiceSetTrafficProcedure,
+			connect.WithSchema(modelServiceMethods.ByName("SetTraffic")),
+			connect.WithClientOptions(opts...),
+		),
+		listModelChanges: connect.NewClient[v1.ListModelChangesRequest, v1.ListModelChangesResponse](
+			httpClient,
+			baseURL+ModelServiceListModelChangesProcedure,
+			connect.WithSchema(modelServiceMethods.ByName("ListModelChanges")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // modelServiceClient implements ModelServiceClient.
 type modelServiceClient struct {
-	listModels *connect.Client[v1.ListModelsRequest, v1.ListModelsResponse]
-	getModel   *connect.Client[v1.GetModelRequest, v1.GetModelResponse]
+	listModels       *connect.Client[v1.ListModelsRequest, v1.ListModelsResponse]
+	getModel         *connect.Client[v1.GetModelRequest, v1.GetModelResponse]
+	watchModels      *connect.Client[v1.WatchModelsRequest, v1.WatchModelsResponse]
+	loadModel        *connect.Client[v1.LoadModelRequest, v1.LoadModelResponse]
+	unloadModel      *connect.Client[v1.UnloadModelRequest, v1.UnloadModelResponse]
+	promoteModel     *connect.Client[v1.PromoteModelRequest, v1.PromoteModelResponse]
+	rollbackModel    *connect.Client[v1.RollbackModelRequest, v1.RollbackModelResponse]
+	setTraffic       *connect.Client[v1.SetTrafficRequest, v1.SetTrafficResponse]
+	listModelChanges *connect.Client[v1.ListModelChangesRequest, v1.ListModelChangesResponse]
 }
 
 // ListModels calls footballprediction.v1.ModelService.ListModels.
@@ -99,12 +189,92 @@ func (c *modelServiceClient) GetModel(ctx context.Context, req *v1.GetModelReque
 	return nil, err
 }
 
+// WatchModels calls footballprediction.v1.ModelService.WatchModels.
+func (c *modelServiceClient) WatchModels(ctx context.Context, req *v1.WatchModelsRequest) (*connect.ServerStreamForClient[v1.WatchModelsResponse], error) {
+	return c.watchModels.CallServerStream(ctx, connect.NewRequest(req))
+}
+
+// LoadModel calls footballprediction.v1.ModelService.LoadModel.
+func (c *modelServiceClient) LoadModel(ctx context.Context, req *v1.LoadModelRequest) (*v1.LoadModelResponse, error) {
+	response, err := c.loadModel.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// UnloadModel calls footballprediction.v1.ModelService.UnloadModel.
+func (c *modelServiceClient) UnloadModel(ctx context.Context, req *v1.UnloadModelRequest) (*v1.UnloadModelResponse, error) {
+	response, err := c.unloadModel.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// PromoteModel calls footballprediction.v1.ModelService.PromoteModel.
+func (c *modelServiceClient) PromoteModel(ctx context.Context, req *v1.PromoteModelRequest) (*v1.PromoteModelResponse, error) {
+	response, err := c.promoteModel.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RollbackModel calls footballprediction.v1.ModelService.RollbackModel.
+func (c *modelServiceClient) RollbackModel(ctx context.Context, req *v1.RollbackModelRequest) (*v1.RollbackModelResponse, error) {
+	response, err := c.rollbackModel.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// SetTraffic calls footballprediction.v1.ModelService.SetTraffic.
+func (c *modelServiceClient) SetTraffic(ctx context.Context, req *v1.SetTrafficRequest) (*v1.SetTrafficResponse, error) {
+	response, err := c.setTraffic.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListModelChanges calls footballprediction.v1.ModelService.ListModelChanges.
+func (c *modelServiceClient) ListModelChanges(ctx context.Context, req *v1.ListModelChangesRequest) (*v1.ListModelChangesResponse, error) {
+	response, err := c.listModelChanges.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // ModelServiceHandler is an implementation of the footballprediction.v1.ModelService service.
 type ModelServiceHandler interface {
 	// ListModels returns every model with its versions, by name.
 	ListModels(context.Context, *v1.ListModelsRequest) (*v1.ListModelsResponse, error)
-	// GetModel returns one model. Not built yet: UNIMPLEMENTED (NOT_BUILT).
+	// GetModel returns one model. NOT_FOUND: MODEL_UNKNOWN.
 	GetModel(context.Context, *v1.GetModelRequest) (*v1.GetModelResponse, error)
+	// WatchModels sends every model as it is, and from then on each model whose versions, aliases,
+	// states or route have changed, as it then is. Changes that follow one another faster than the
+	// caller reads are sent as one.
+	WatchModels(context.Context, *v1.WatchModelsRequest, *connect.ServerStream[v1.WatchModelsResponse]) error
+	// LoadModel asks the source now what should be served, tries versions that have failed again, and
+	// ends what UnloadModel began. NOT_FOUND: MODEL_UNKNOWN. UNAVAILABLE: MODEL_NOT_READY, and why.
+	LoadModel(context.Context, *v1.LoadModelRequest) (*v1.LoadModelResponse, error)
+	// UnloadModel gives all versions of a model up until LoadModel or the next start. What was accepted
+	// is answered.
+	UnloadModel(context.Context, *v1.UnloadModelRequest) (*v1.UnloadModelResponse, error)
+	// PromoteModel makes a version the champion, in MLflow or in the folder of models, and returns once
+	// it serves. NOT_FOUND: MODEL_UNKNOWN, MODEL_VERSION_UNKNOWN. UNAVAILABLE: MODEL_NOT_READY.
+	PromoteModel(context.Context, *v1.PromoteModelRequest) (*v1.PromoteModelResponse, error)
+	// RollbackModel ends the model's route and makes the version that served before the champion again,
+	// or the one that is named. FAILED_PRECONDITION: CHANGE_REFUSED where nothing served before.
+	RollbackModel(context.Context, *v1.RollbackModelRequest) (*v1.RollbackModelResponse, error)
+	// SetTraffic shares the requests that name no version out, from one request to the next.
+	// INVALID_ARGUMENT: FIELD_INVALID where the route contradicts itself.
+	SetTraffic(context.Context, *v1.SetTrafficRequest) (*v1.SetTrafficResponse, error)
+	// ListModelChanges returns what was decided about a model, by whom and why, the latest first.
+	ListModelChanges(context.Context, *v1.ListModelChangesRequest) (*v1.ListModelChangesResponse, error)
 }
 
 // NewModelServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -128,12 +298,69 @@ func NewModelServiceHandler(svc ModelServiceHandler, opts ...connect.HandlerOpti
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	modelServiceWatchModelsHandler := connect.NewServerStreamHandlerSimple(
+		ModelServiceWatchModelsProcedure,
+		svc.WatchModels,
+		connect.WithSchema(modelServiceMethods.ByName("WatchModels")),
+		connect.WithHandlerOptions(opts...),
+	)
+	modelServiceLoadModelHandler := connect.NewUnaryHandlerSimple(
+		ModelServiceLoadModelProcedure,
+		svc.LoadModel,
+		connect.WithSchema(modelServiceMethods.ByName("LoadModel")),
+		connect.WithHandlerOptions(opts...),
+	)
+	modelServiceUnloadModelHandler := connect.NewUnaryHandlerSimple(
+		ModelServiceUnloadModelProcedure,
+		svc.UnloadModel,
+		connect.WithSchema(modelServiceMethods.ByName("UnloadModel")),
+		connect.WithHandlerOptions(opts...),
+	)
+	modelServicePromoteModelHandler := connect.NewUnaryHandlerSimple(
+		ModelServicePromoteModelProcedure,
+		svc.PromoteModel,
+		connect.WithSchema(modelServiceMethods.ByName("PromoteModel")),
+		connect.WithHandlerOptions(opts...),
+	)
+	modelServiceRollbackModelHandler := connect.NewUnaryHandlerSimple(
+		ModelServiceRollbackModelProcedure,
+		svc.RollbackModel,
+		connect.WithSchema(modelServiceMethods.ByName("RollbackModel")),
+		connect.WithHandlerOptions(opts...),
+	)
+	modelServiceSetTrafficHandler := connect.NewUnaryHandlerSimple(
+		ModelServiceSetTrafficProcedure,
+		svc.SetTraffic,
+		connect.WithSchema(modelServiceMethods.ByName("SetTraffic")),
+		connect.WithHandlerOptions(opts...),
+	)
+	modelServiceListModelChangesHandler := connect.NewUnaryHandlerSimple(
+		ModelServiceListModelChangesProcedure,
+		svc.ListModelChanges,
+		connect.WithSchema(modelServiceMethods.ByName("ListModelChanges")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/footballprediction.v1.ModelService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case ModelServiceListModelsProcedure:
 			modelServiceListModelsHandler.ServeHTTP(w, r)
 		case ModelServiceGetModelProcedure:
 			modelServiceGetModelHandler.ServeHTTP(w, r)
+		case ModelServiceWatchModelsProcedure:
+			modelServiceWatchModelsHandler.ServeHTTP(w, r)
+		case ModelServiceLoadModelProcedure:
+			modelServiceLoadModelHandler.ServeHTTP(w, r)
+		case ModelServiceUnloadModelProcedure:
+			modelServiceUnloadModelHandler.ServeHTTP(w, r)
+		case ModelServicePromoteModelProcedure:
+			modelServicePromoteModelHandler.ServeHTTP(w, r)
+		case ModelServiceRollbackModelProcedure:
+			modelServiceRollbackModelHandler.ServeHTTP(w, r)
+		case ModelServiceSetTrafficProcedure:
+			modelServiceSetTrafficHandler.ServeHTTP(w, r)
+		case ModelServiceListModelChangesProcedure:
+			modelServiceListModelChangesHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -149,4 +376,32 @@ func (UnimplementedModelServiceHandler) ListModels(context.Context, *v1.ListMode
 
 func (UnimplementedModelServiceHandler) GetModel(context.Context, *v1.GetModelRequest) (*v1.GetModelResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("footballprediction.v1.ModelService.GetModel is not implemented"))
+}
+
+func (UnimplementedModelServiceHandler) WatchModels(context.Context, *v1.WatchModelsRequest, *connect.ServerStream[v1.WatchModelsResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("footballprediction.v1.ModelService.WatchModels is not implemented"))
+}
+
+func (UnimplementedModelServiceHandler) LoadModel(context.Context, *v1.LoadModelRequest) (*v1.LoadModelResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("footballprediction.v1.ModelService.LoadModel is not implemented"))
+}
+
+func (UnimplementedModelServiceHandler) UnloadModel(context.Context, *v1.UnloadModelRequest) (*v1.UnloadModelResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("footballprediction.v1.ModelService.UnloadModel is not implemented"))
+}
+
+func (UnimplementedModelServiceHandler) PromoteModel(context.Context, *v1.PromoteModelRequest) (*v1.PromoteModelResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("footballprediction.v1.ModelService.PromoteModel is not implemented"))
+}
+
+func (UnimplementedModelServiceHandler) RollbackModel(context.Context, *v1.RollbackModelRequest) (*v1.RollbackModelResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("footballprediction.v1.ModelService.RollbackModel is not implemented"))
+}
+
+func (UnimplementedModelServiceHandler) SetTraffic(context.Context, *v1.SetTrafficRequest) (*v1.SetTrafficResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("footballprediction.v1.ModelService.SetTraffic is not implemented"))
+}
+
+func (UnimplementedModelServiceHandler) ListModelChanges(context.Context, *v1.ListModelChangesRequest) (*v1.ListModelChangesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("footballprediction.v1.ModelService.ListModelChanges is not implemented"))
 }

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file footballprediction/v1/model.proto.
  */
 export const file_footballprediction_v1_model: GenFile = /*@__PURE__*/
-  fileDesc("CiFmb290YmFsbHByZWRpY3Rpb24vdjEvbW9kZWwucHJvdG8SFWZvb3RiYWxscHJlZGljdGlvbi52MSJlCgVNb2RlbBIMCgRuYW1lGAEgASgJEhcKD3NlcnZpbmdfdmVyc2lvbhgCIAEoCRI1Cgh2ZXJzaW9ucxgDIAMoCzIjLmZvb3RiYWxscHJlZGljdGlvbi52MS5Nb2RlbFZlcnNpb24iugMKDE1vZGVsVmVyc2lvbhIPCgd2ZXJzaW9uGAEgASgJEg8KB2FsaWFzZXMYAiADKAkSMAoFc3RhdGUYAyABKA4yIS5mb290YmFsbHByZWRpY3Rpb24udjEuTW9kZWxTdGF0ZRIUCgxzdGF0ZV9yZWFzb24YBCABKAkSNQoGaW5wdXRzGAUgAygLMiUuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlRlbnNvck1ldGFkYXRhEjYKB291dHB1dHMYBiADKAsyJS5mb290YmFsbHByZWRpY3Rpb24udjEuVGVuc29yTWV0YWRhdGESQQoHbWV0cmljcxgHIAMoCzIwLmZvb3RiYWxscHJlZGljdGlvbi52MS5Nb2RlbFZlcnNpb24uTWV0cmljc0VudHJ5Ei0KCWxvYWRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZGF0YV9jdXRvZmYYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wGi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIj8KDlRlbnNvck1ldGFkYXRhEgwKBG5hbWUYASABKAkSEAoIZGF0YXR5cGUYAiABKAkSDQoFc2hhcGUYAyADKAMiOgoRTGlzdE1vZGVsc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiWwoSTGlzdE1vZGVsc1Jlc3BvbnNlEiwKBm1vZGVscxgBIAMoCzIcLmZvb3RiYWxscHJlZGljdGlvbi52MS5Nb2RlbBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiHwoPR2V0TW9kZWxSZXF1ZXN0EgwKBG5hbWUYASABKAkiPwoQR2V0TW9kZWxSZXNwb25zZRIrCgVtb2RlbBgBIAEoCzIcLmZvb3RiYWxscHJlZGljdGlvbi52MS5Nb2RlbCI6CghNb2RlbFJlZhIMCgRuYW1lGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSDwoHdmFyaWFudBgDIAEoCSq8AQoKTW9kZWxTdGF0ZRIbChdNT0RFTF9TVEFURV9VTlNQRUNJRklFRBAAEhUKEU1PREVMX1NUQVRFX1NUQVJUEAESFwoTTU9ERUxfU1RBVEVfTE9BRElORxACEhkKFU1PREVMX1NUQVRFX0FWQUlMQUJMRRADEhkKFU1PREVMX1NUQVRFX1VOTE9BRElORxAEEhMKD01PREVMX1NUQVRFX0VORBAFEhYKEk1PREVMX1NUQVRFX0ZBSUxFRBAGMtgBCgxNb2RlbFNlcnZpY2USZgoKTGlzdE1vZGVscxIoLmZvb3RiYWxscHJlZGljdGlvbi52MS5MaXN0TW9kZWxzUmVxdWVzdBopLmZvb3RiYWxscHJlZGljdGlvbi52MS5MaXN0TW9kZWxzUmVzcG9uc2UiA5ACARJgCghHZXRNb2RlbBImLmZvb3RiYWxscHJlZGljdGlvbi52MS5HZXRNb2RlbFJlcXVlc3QaJy5mb290YmFsbHByZWRpY3Rpb24udjEuR2V0TW9kZWxSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("CiFmb290YmFsbHByZWRpY3Rpb24vdjEvbW9kZWwucHJvdG8SFWZvb3RiYWxscHJlZGljdGlvbi52MSKqAQoFTW9kZWwSDAoEbmFtZRgBIAEoCRIXCg9zZXJ2aW5nX3ZlcnNpb24YAiABKAkSNQoIdmVyc2lvbnMYAyADKAsyIy5mb290YmFsbHByZWRpY3Rpb24udjEuTW9kZWxWZXJzaW9uEisKBXJvdXRlGAQgASgLMhwuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlJvdXRlEhYKDnNvdXJjZV9wcm9ibGVtGAUgASgJIk4KBVJvdXRlEjUKCHZhcmlhbnRzGAEgAygLMiMuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlJvdXRlVmFyaWFudBIOCgZzaGFkb3cYAiABKAkiPgoMUm91dGVWYXJpYW50EgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIPCgdwZXJjZW50GAMgASgBIroDCgxNb2RlbFZlcnNpb24SDwoHdmVyc2lvbhgBIAEoCRIPCgdhbGlhc2VzGAIgAygJEjAKBXN0YXRlGAMgASgOMiEuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLk1vZGVsU3RhdGUSFAoMc3RhdGVfcmVhc29uGAQgASgJEjUKBmlucHV0cxgFIAMoCzIlLmZvb3RiYWxscHJlZGljdGlvbi52MS5UZW5zb3JNZXRhZGF0YRI2CgdvdXRwdXRzGAYgAygLMiUuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlRlbnNvck1ldGFkYXRhEkEKB21ldHJpY3MYByADKAsyMC5mb290YmFsbHByZWRpY3Rpb24udjEuTW9kZWxWZXJzaW9uLk1ldHJpY3NFbnRyeRItCglsb2FkZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2RhdGFfY3V0b2ZmGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBouCgxNZXRyaWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASI/Cg5UZW5zb3JNZXRhZGF0YRIMCgRuYW1lGAEgASgJEhAKCGRhdGF0eXBlGAIgASgJEg0KBXNoYXBlGAMgAygDIjoKEUxpc3RNb2RlbHNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlsKEkxpc3RNb2RlbHNSZXNwb25zZRIsCgZtb2RlbHMYASADKAsyHC5mb290YmFsbHByZWRpY3Rpb24udjEuTW9kZWwSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIh8KD0dldE1vZGVsUmVxdWVzdBIMCgRuYW1lGAEgASgJIj8KEEdldE1vZGVsUmVzcG9uc2USKwoFbW9kZWwYASABKAsyHC5mb290YmFsbHByZWRpY3Rpb24udjEuTW9kZWwiOgoITW9kZWxSZWYSDAoEbmFtZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEg8KB3ZhcmlhbnQYAyABKAkiFAoSV2F0Y2hNb2RlbHNSZXF1ZXN0IkIKE1dhdGNoTW9kZWxzUmVzcG9uc2USKwoFbW9kZWwYASABKAsyHC5mb290YmFsbHByZWRpY3Rpb24udjEuTW9kZWwiPwoQTG9hZE1vZGVsUmVxdWVzdBIMCgRuYW1lGAEgASgJEg0KBWFjdG9yGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJAChFMb2FkTW9kZWxSZXNwb25zZRIrCgVtb2RlbBgBIAEoCzIcLmZvb3RiYWxscHJlZGljdGlvbi52MS5Nb2RlbCJBChJVbmxvYWRNb2RlbFJlcXVlc3QSDAoEbmFtZRgBIAEoCRINCgVhY3RvchgCIAEoCRIOCgZyZWFzb24YAyABKAkiQgoTVW5sb2FkTW9kZWxSZXNwb25zZRIrCgVtb2RlbBgBIAEoCzIcLmZvb3RiYWxscHJlZGljdGlvbi52MS5Nb2RlbCJTChNQcm9tb3RlTW9kZWxSZXF1ZXN0EgwKBG5hbWUYASABKAkSDQoFYWN0b3IYAiABKAkSDgoGcmVhc29uGAMgASgJEg8KB3ZlcnNpb24YBCABKAkiQwoUUHJvbW90ZU1vZGVsUmVzcG9uc2USKwoFbW9kZWwYASABKAsyHC5mb290YmFsbHByZWRpY3Rpb24udjEuTW9kZWwiVAoUUm9sbGJhY2tNb2RlbFJlcXVlc3QSDAoEbmFtZRgBIAEoCRINCgVhY3RvchgCIAEoCRIOCgZyZWFzb24YAyABKAkSDwoHdmVyc2lvbhgEIAEoCSJEChVSb2xsYmFja01vZGVsUmVzcG9uc2USKwoFbW9kZWwYASABKAsyHC5mb290YmFsbHByZWRpY3Rpb24udjEuTW9kZWwibQoRU2V0VHJhZmZpY1JlcXVlc3QSDAoEbmFtZRgBIAEoCRINCgVhY3RvchgCIAEoCRIOCgZyZWFzb24YAyABKAkSKwoFcm91dGUYBCABKAsyHC5mb290YmFsbHByZWRpY3Rpb24udjEuUm91dGUiQQoSU2V0VHJhZmZpY1Jlc3BvbnNlEisKBW1vZGVsGAEgASgLMhwuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLk1vZGVsIjoKF0xpc3RNb2RlbENoYW5nZXNSZXF1ZXN0EgwKBG5hbWUYASABKAkSEQoJcGFnZV9zaXplGAIgASgFIk8KGExpc3RNb2RlbENoYW5nZXNSZXNwb25zZRIzCgdjaGFuZ2VzGAEgAygLMiIuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLk1vZGVsQ2hhbmdlIrgBCgtNb2RlbENoYW5nZRImCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGYWN0aW9uGAIgASgJEg0KBWFjdG9yGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIPCgd2ZXJzaW9uGAUgASgJEhQKDGZyb21fdmVyc2lvbhgGIAEoCRIrCgVyb3V0ZRgHIAEoCzIcLmZvb3RiYWxscHJlZGljdGlvbi52MS5Sb3V0ZSq8AQoKTW9kZWxTdGF0ZRIbChdNT0RFTF9TVEFURV9VTlNQRUNJRklFRBAAEhUKEU1PREVMX1NUQVRFX1NUQVJUEAESFwoTTU9ERUxfU1RBVEVfTE9BRElORxACEhkKFU1PREVMX1NUQVRFX0FWQUlMQUJMRRADEhkKFU1PREVMX1NUQVRFX1VOTE9BRElORxAEEhMKD01PREVMX1NUQVRFX0VORBAFEhYKEk1PREVMX1NUQVRFX0ZBSUxFRBAGMrgHCgxNb2RlbFNlcnZpY2USZgoKTGlzdE1vZGVscxIoLmZvb3RiYWxscHJlZGljdGlvbi52MS5MaXN0TW9kZWxzUmVxdWVzdBopLmZvb3RiYWxscHJlZGljdGlvbi52MS5MaXN0TW9kZWxzUmVzcG9uc2UiA5ACARJgCghHZXRNb2RlbBImLmZvb3RiYWxscHJlZGljdGlvbi52MS5HZXRNb2RlbFJlcXVlc3QaJy5mb290YmFsbHByZWRpY3Rpb24udjEuR2V0TW9kZWxSZXNwb25zZSIDkAIBEmYKC1dhdGNoTW9kZWxzEikuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLldhdGNoTW9kZWxzUmVxdWVzdBoqLmZvb3RiYWxscHJlZGljdGlvbi52MS5XYXRjaE1vZGVsc1Jlc3BvbnNlMAESXgoJTG9hZE1vZGVsEicuZm9vdGJhbGxwcmVkaWN0aW9uLnYxLkxvYWRNb2RlbFJlcXVlc3QaKC5mb290YmFsbHByZWRpY3Rpb24udjEuTG9hZE1vZGVsUmVzcG9uc2USZAoLVW5sb2FkTW9kZWwSKS5mb290YmFsbHByZWRpY3Rpb24udjEuVW5sb2FkTW9kZWxSZXF1ZXN0GiouZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlVubG9hZE1vZGVsUmVzcG9uc2USZwoMUHJvbW90ZU1vZGVsEiouZm9vdGJhbGxwcmVkaWN0aW9uLnYxLlByb21vdGVNb2RlbFJlcXVlc3QaKy5mb290YmFsbHByZWRpY3Rpb24udjEuUHJvbW90ZU1vZGVsUmVzcG9uc2USagoNUm9sbGJhY2tNb2RlbBIrLmZvb3RiYWxscHJlZGljdGlvbi52MS5Sb2xsYmFja01vZGVsUmVxdWVzdBosLmZvb3RiYWxscHJlZGljdGlvbi52MS5Sb2xsYmFja01vZGVsUmVzcG9uc2USYQoKU2V0VHJhZmZpYxIoLmZvb3RiYWxscHJlZGljdGlvbi52MS5TZXRUcmFmZmljUmVxdWVzdBopLmZvb3RiYWxscHJlZGljdGlvbi52MS5TZXRUcmFmZmljUmVzcG9uc2USeAoQTGlzdE1vZGVsQ2hhbmdlcxIuLmZvb3RiYWxscHJlZGljdGlvbi52MS5MaXN0TW9kZWxDaGFuZ2VzUmVxdWVzdBovLmZvb3RiYWxscHJlZGljdGlvbi52MS5MaXN0TW9kZWxDaGFuZ2VzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * Model is a model with its versions.
@@ -40,6 +40,20 @@ export type Model = Message<"footballprediction.v1.Model"> & {
    * @generated from field: repeated footballprediction.v1.ModelVersion versions = 3;
    */
   versions: ModelVersion[];
+
+  /**
+   * How requests that name no version are shared out. Not set: all go to serving_version.
+   *
+   * @generated from field: footballprediction.v1.Route route = 4;
+   */
+  route?: Route | undefined;
+
+  /**
+   * What is not known of the model just now, such as since when its source does not answer.
+   *
+   * @generated from field: string source_problem = 5;
+   */
+  sourceProblem: string;
 };
 
 /**
@@ -48,6 +62,70 @@ export type Model = Message<"footballprediction.v1.Model"> & {
  */
 export const ModelSchema: GenMessage<Model> = /*@__PURE__*/
   messageDesc(file_footballprediction_v1_model, 0);
+
+/**
+ * Route shares out the requests for a model that name no version.
+ *
+ * @generated from message footballprediction.v1.Route
+ */
+export type Route = Message<"footballprediction.v1.Route"> & {
+  /**
+   * Each answers its share; their percents sum to 100. None: serving_version answers all.
+   *
+   * @generated from field: repeated footballprediction.v1.RouteVariant variants = 1;
+   */
+  variants: RouteVariant[];
+
+  /**
+   * Version or alias that is given a copy of each request, and whose answers nobody waits for.
+   *
+   * @generated from field: string shadow = 2;
+   */
+  shadow: string;
+};
+
+/**
+ * Describes the message footballprediction.v1.Route.
+ * Use `create(RouteSchema)` to create a new message.
+ */
+export const RouteSchema: GenMessage<Route> = /*@__PURE__*/
+  messageDesc(file_footballprediction_v1_model, 1);
+
+/**
+ * RouteVariant is a version under the name by which predictions and metrics tell it from others.
+ *
+ * @generated from message footballprediction.v1.RouteVariant
+ */
+export type RouteVariant = Message<"footballprediction.v1.RouteVariant"> & {
+  /**
+   * Such as "champion" or "canary".
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Version or alias.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * Of the requests: 0 to 100. A request with an assignment_key always comes to the same variant; a
+   * share that grows only gains keys and one that shrinks only loses them.
+   *
+   * @generated from field: double percent = 3;
+   */
+  percent: number;
+};
+
+/**
+ * Describes the message footballprediction.v1.RouteVariant.
+ * Use `create(RouteVariantSchema)` to create a new message.
+ */
+export const RouteVariantSchema: GenMessage<RouteVariant> = /*@__PURE__*/
+  messageDesc(file_footballprediction_v1_model, 2);
 
 /**
  * ModelVersion is one immutable version of a model.
@@ -124,7 +202,7 @@ export type ModelVersion = Message<"footballprediction.v1.ModelVersion"> & {
  * Use `create(ModelVersionSchema)` to create a new message.
  */
 export const ModelVersionSchema: GenMessage<ModelVersion> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_model, 1);
+  messageDesc(file_footballprediction_v1_model, 3);
 
 /**
  * TensorMetadata describes an input or output of a model.
@@ -159,7 +237,7 @@ export type TensorMetadata = Message<"footballprediction.v1.TensorMetadata"> & {
  * Use `create(TensorMetadataSchema)` to create a new message.
  */
 export const TensorMetadataSchema: GenMessage<TensorMetadata> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_model, 2);
+  messageDesc(file_footballprediction_v1_model, 4);
 
 /**
  * ListModelsRequest asks for all models.
@@ -187,7 +265,7 @@ export type ListModelsRequest = Message<"footballprediction.v1.ListModelsRequest
  * Use `create(ListModelsRequestSchema)` to create a new message.
  */
 export const ListModelsRequestSchema: GenMessage<ListModelsRequest> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_model, 3);
+  messageDesc(file_footballprediction_v1_model, 5);
 
 /**
  * ListModelsResponse is one page of models.
@@ -215,7 +293,7 @@ export type ListModelsResponse = Message<"footballprediction.v1.ListModelsRespon
  * Use `create(ListModelsResponseSchema)` to create a new message.
  */
 export const ListModelsResponseSchema: GenMessage<ListModelsResponse> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_model, 4);
+  messageDesc(file_footballprediction_v1_model, 6);
 
 /**
  * GetModelRequest names a model.
@@ -236,7 +314,7 @@ export type GetModelRequest = Message<"footballprediction.v1.GetModelRequest"> &
  * Use `create(GetModelRequestSchema)` to create a new message.
  */
 export const GetModelRequestSchema: GenMessage<GetModelRequest> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_model, 5);
+  messageDesc(file_footballprediction_v1_model, 7);
 
 /**
  * GetModelResponse holds the model.
@@ -257,7 +335,7 @@ export type GetModelResponse = Message<"footballprediction.v1.GetModelResponse">
  * Use `create(GetModelResponseSchema)` to create a new message.
  */
 export const GetModelResponseSchema: GenMessage<GetModelResponse> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_model, 6);
+  messageDesc(file_footballprediction_v1_model, 8);
 
 /**
  * ModelRef names the version of a model that answered.
@@ -292,7 +370,456 @@ export type ModelRef = Message<"footballprediction.v1.ModelRef"> & {
  * Use `create(ModelRefSchema)` to create a new message.
  */
 export const ModelRefSchema: GenMessage<ModelRef> = /*@__PURE__*/
-  messageDesc(file_footballprediction_v1_model, 7);
+  messageDesc(file_footballprediction_v1_model, 9);
+
+/**
+ * WatchModelsRequest asks about all models.
+ *
+ * @generated from message footballprediction.v1.WatchModelsRequest
+ */
+export type WatchModelsRequest = Message<"footballprediction.v1.WatchModelsRequest"> & {
+};
+
+/**
+ * Describes the message footballprediction.v1.WatchModelsRequest.
+ * Use `create(WatchModelsRequestSchema)` to create a new message.
+ */
+export const WatchModelsRequestSchema: GenMessage<WatchModelsRequest> = /*@__PURE__*/
+  messageDesc(file_footballprediction_v1_model, 10);
+
+/**
+ * WatchModelsResponse holds a model that has changed.
+ *
+ * @generated from message footballprediction.v1.WatchModelsResponse
+ */
+export type WatchModelsResponse = Message<"footballprediction.v1.WatchModelsResponse"> & {
+  /**
+   * As it is now.
+   *
+   * @generated from field: footballprediction.v1.Model model = 1;
+   */
+  model?: Model | undefined;
+};
+
+/**
+ * Describes the message footballprediction.v1.WatchModelsResponse.
+ * Use `create(WatchModelsResponseSchema)` to create a new message.
+ */
+export const WatchModelsResponseSchema: GenMessage<WatchModelsResponse> = /*@__PURE__*/
+  messageDesc(file_footballprediction_v1_model, 11);
+
+/**
+ * LoadModelRequest says what to load.
+ *
+ * @generated from message footballprediction.v1.LoadModelRequest
+ */
+export type LoadModelRequest = Message<"footballprediction.v1.LoadModelRequest"> & {
+  /**
+   * Name of the model.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Who decides this.
+   *
+   * @generated from field: string actor = 2;
+   */
+  actor: string;
+
+  /**
+   * Why.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message footballprediction.v1.LoadModelRequest.
+ * Use `create(LoadModelRequestSchema)` to create a new message.
+ */
+export const LoadModelRequestSchema: GenMessage<LoadModelRequest> = /*@__PURE__*/
+  messageDesc(file_footballprediction_v1_model, 12);
+
+/**
+ * LoadModelResponse holds the model as it then is.
+ *
+ * @generated from message footballprediction.v1.LoadModelResponse
+ */
+export type LoadModelResponse = Message<"footballprediction.v1.LoadModelResponse"> & {
+  /**
+   * The model.
+   *
+   * @generated from field: footballprediction.v1.Model model = 1;
+   */
+  model?: Model | undefined;
+};
+
+/**
+ * Describes the message footballprediction.v1.LoadModelResponse.
+ * Use `create(LoadModelResponseSchema)` to create a new message.
+ */
+export const LoadModelResponseSchema: GenMessage<LoadModelResponse> = /*@__PURE__*/
+  messageDesc(file_footballprediction_v1_model, 13);
+
+/**
+ * UnloadModelRequest says what to give up.
+ *
+ * @generated from message footballprediction.v1.UnloadModelRequest
+ */
+export type UnloadModelRequest = Message<"footballprediction.v1.UnloadModelRequest"> & {
+  /**
+   * Name of the model.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Who decides this.
+   *
+   * @generated from field: string actor = 2;
+   */
+  actor: string;
+
+  /**
+   * Why.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message footballprediction.v1.UnloadModelRequest.
+ * Use `create(UnloadModelRequestSchema)` to create a new message.
+ */
+export const UnloadModelRequestSchema: GenMessage<UnloadModelRequest> = /*@__PURE__*/
+  messageDesc(file_footballprediction_v1_model, 14);
+
+/**
+ * UnloadModelResponse holds the model as it then is.
+ *
+ * @generated from message footballprediction.v1.UnloadModelResponse
+ */
+export type UnloadModelResponse = Message<"footballprediction.v1.UnloadModelResponse"> & {
+  /**
+   * The model.
+   *
+   * @generated from field: footballprediction.v1.Model model = 1;
+   */
+  model?: Model | undefined;
+};
+
+/**
+ * Describes the message footballprediction.v1.UnloadModelResponse.
+ * Use `create(UnloadModelResponseSchema)` to create a new message.
+ */
+export const UnloadModelResponseSchema: GenMessage<UnloadModelResponse> = /*@__PURE__*/
+  messageDesc(file_footballprediction_v1_model, 15);
+
+/**
+ * PromoteModelRequest says what is to serve.
+ *
+ * @generated from message footballprediction.v1.PromoteModelRequest
+ */
+export type PromoteModelRequest = Message<"footballprediction.v1.PromoteModelRequest"> & {
+  /**
+   * Name of the model.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Who decides this.
+   *
+   * @generated from field: string actor = 2;
+   */
+  actor: string;
+
+  /**
+   * Why.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * Version or alias that becomes the champion.
+   *
+   * @generated from field: string version = 4;
+   */
+  version: string;
+};
+
+/**
+ * Describes the message footballprediction.v1.PromoteModelRequest.
+ * Use `create(PromoteModelRequestSchema)` to create a new message.
+ */
+export const PromoteModelRequestSchema: GenMessage<PromoteModelRequest> = /*@__PURE__*/
+  messageDesc(file_footballprediction_v1_model, 16);
+
+/**
+ * PromoteModelResponse holds the model as it then is.
+ *
+ * @generated from message footballprediction.v1.PromoteModelResponse
+ */
+export type PromoteModelResponse = Message<"footballprediction.v1.PromoteModelResponse"> & {
+  /**
+   * The model.
+   *
+   * @generated from field: footballprediction.v1.Model model = 1;
+   */
+  model?: Model | undefined;
+};
+
+/**
+ * Describes the message footballprediction.v1.PromoteModelResponse.
+ * Use `create(PromoteModelResponseSchema)` to create a new message.
+ */
+export const PromoteModelResponseSchema: GenMessage<PromoteModelResponse> = /*@__PURE__*/
+  messageDesc(file_footballprediction_v1_model, 17);
+
+/**
+ * RollbackModelRequest says what to go back from.
+ *
+ * @generated from message footballprediction.v1.RollbackModelRequest
+ */
+export type RollbackModelRequest = Message<"footballprediction.v1.RollbackModelRequest"> & {
+  /**
+   * Name of the model.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Who decides this.
+   *
+   * @generated from field: string actor = 2;
+   */
+  actor: string;
+
+  /**
+   * Why.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * Version or alias to go back to; empty: the one that served before.
+   *
+   * @generated from field: string version = 4;
+   */
+  version: string;
+};
+
+/**
+ * Describes the message footballprediction.v1.RollbackModelRequest.
+ * Use `create(RollbackModelRequestSchema)` to create a new message.
+ */
+export const RollbackModelRequestSchema: GenMessage<RollbackModelRequest> = /*@__PURE__*/
+  messageDesc(file_footballprediction_v1_model, 18);
+
+/**
+ * RollbackModelResponse holds the model as it then is.
+ *
+ * @generated from message footballprediction.v1.RollbackModelResponse
+ */
+export type RollbackModelResponse = Message<"footballprediction.v1.RollbackModelResponse"> & {
+  /**
+   * The model.
+   *
+   * @generated from field: footballprediction.v1.Model model = 1;
+   */
+  model?: Model | undefined;
+};
+
+/**
+ * Describes the message footballprediction.v1.RollbackModelResponse.
+ * Use `create(RollbackModelResponseSchema)` to create a new message.
+ */
+export const RollbackModelResponseSchema: GenMessage<RollbackModelResponse> = /*@__PURE__*/
+  messageDesc(file_footballprediction_v1_model, 19);
+
+/**
+ * SetTrafficRequest says how to share requests out.
+ *
+ * @generated from message footballprediction.v1.SetTrafficRequest
+ */
+export type SetTrafficRequest = Message<"footballprediction.v1.SetTrafficRequest"> & {
+  /**
+   * Name of the model.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Who decides this.
+   *
+   * @generated from field: string actor = 2;
+   */
+  actor: string;
+
+  /**
+   * Why.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * The new route; none: all requests go to the version that serves.
+   *
+   * @generated from field: footballprediction.v1.Route route = 4;
+   */
+  route?: Route | undefined;
+};
+
+/**
+ * Describes the message footballprediction.v1.SetTrafficRequest.
+ * Use `create(SetTrafficRequestSchema)` to create a new message.
+ */
+export const SetTrafficRequestSchema: GenMessage<SetTrafficRequest> = /*@__PURE__*/
+  messageDesc(file_footballprediction_v1_model, 20);
+
+/**
+ * SetTrafficResponse holds the model as it then is.
+ *
+ * @generated from message footballprediction.v1.SetTrafficResponse
+ */
+export type SetTrafficResponse = Message<"footballprediction.v1.SetTrafficResponse"> & {
+  /**
+   * The model.
+   *
+   * @generated from field: footballprediction.v1.Model model = 1;
+   */
+  model?: Model | undefined;
+};
+
+/**
+ * Describes the message footballprediction.v1.SetTrafficResponse.
+ * Use `create(SetTrafficResponseSchema)` to create a new message.
+ */
+export const SetTrafficResponseSchema: GenMessage<SetTrafficResponse> = /*@__PURE__*/
+  messageDesc(file_footballprediction_v1_model, 21);
+
+/**
+ * ListModelChangesRequest names a model.
+ *
+ * @generated from message footballprediction.v1.ListModelChangesRequest
+ */
+export type ListModelChangesRequest = Message<"footballprediction.v1.ListModelChangesRequest"> & {
+  /**
+   * Name of the model.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * At most this many changes are returned; 0 means 50.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+};
+
+/**
+ * Describes the message footballprediction.v1.ListModelChangesRequest.
+ * Use `create(ListModelChangesRequestSchema)` to create a new message.
+ */
+export const ListModelChangesRequestSchema: GenMessage<ListModelChangesRequest> = /*@__PURE__*/
+  messageDesc(file_footballprediction_v1_model, 22);
+
+/**
+ * ListModelChangesResponse holds decisions about a model.
+ *
+ * @generated from message footballprediction.v1.ListModelChangesResponse
+ */
+export type ListModelChangesResponse = Message<"footballprediction.v1.ListModelChangesResponse"> & {
+  /**
+   * The latest first.
+   *
+   * @generated from field: repeated footballprediction.v1.ModelChange changes = 1;
+   */
+  changes: ModelChange[];
+};
+
+/**
+ * Describes the message footballprediction.v1.ListModelChangesResponse.
+ * Use `create(ListModelChangesResponseSchema)` to create a new message.
+ */
+export const ListModelChangesResponseSchema: GenMessage<ListModelChangesResponse> = /*@__PURE__*/
+  messageDesc(file_footballprediction_v1_model, 23);
+
+/**
+ * ModelChange is a decision about what of a model is served.
+ *
+ * @generated from message footballprediction.v1.ModelChange
+ */
+export type ModelChange = Message<"footballprediction.v1.ModelChange"> & {
+  /**
+   * When it was made.
+   *
+   * @generated from field: google.protobuf.Timestamp at = 1;
+   */
+  at?: Timestamp | undefined;
+
+  /**
+   * What was done: "traffic", "promote", "rollback", "load" or "unload".
+   *
+   * @generated from field: string action = 2;
+   */
+  action: string;
+
+  /**
+   * Who decided it.
+   *
+   * @generated from field: string actor = 3;
+   */
+  actor: string;
+
+  /**
+   * Why.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * Version that was promoted or rolled back to.
+   *
+   * @generated from field: string version = 5;
+   */
+  version: string;
+
+  /**
+   * Version that served before.
+   *
+   * @generated from field: string from_version = 6;
+   */
+  fromVersion: string;
+
+  /**
+   * Route that was set.
+   *
+   * @generated from field: footballprediction.v1.Route route = 7;
+   */
+  route?: Route | undefined;
+};
+
+/**
+ * Describes the message footballprediction.v1.ModelChange.
+ * Use `create(ModelChangeSchema)` to create a new message.
+ */
+export const ModelChangeSchema: GenMessage<ModelChange> = /*@__PURE__*/
+  messageDesc(file_footballprediction_v1_model, 24);
 
 /**
  * ModelState says where a version is in its life.
@@ -373,7 +900,7 @@ export const ModelService: GenService<{
     output: typeof ListModelsResponseSchema;
   },
   /**
-   * GetModel returns one model. Not built yet: UNIMPLEMENTED (NOT_BUILT).
+   * GetModel returns one model. NOT_FOUND: MODEL_UNKNOWN.
    *
    * @generated from rpc footballprediction.v1.ModelService.GetModel
    */
@@ -381,6 +908,83 @@ export const ModelService: GenService<{
     methodKind: "unary";
     input: typeof GetModelRequestSchema;
     output: typeof GetModelResponseSchema;
+  },
+  /**
+   * WatchModels sends every model as it is, and from then on each model whose versions, aliases,
+   * states or route have changed, as it then is. Changes that follow one another faster than the
+   * caller reads are sent as one.
+   *
+   * @generated from rpc footballprediction.v1.ModelService.WatchModels
+   */
+  watchModels: {
+    methodKind: "server_streaming";
+    input: typeof WatchModelsRequestSchema;
+    output: typeof WatchModelsResponseSchema;
+  },
+  /**
+   * LoadModel asks the source now what should be served, tries versions that have failed again, and
+   * ends what UnloadModel began. NOT_FOUND: MODEL_UNKNOWN. UNAVAILABLE: MODEL_NOT_READY, and why.
+   *
+   * @generated from rpc footballprediction.v1.ModelService.LoadModel
+   */
+  loadModel: {
+    methodKind: "unary";
+    input: typeof LoadModelRequestSchema;
+    output: typeof LoadModelResponseSchema;
+  },
+  /**
+   * UnloadModel gives all versions of a model up until LoadModel or the next start. What was accepted
+   * is answered.
+   *
+   * @generated from rpc footballprediction.v1.ModelService.UnloadModel
+   */
+  unloadModel: {
+    methodKind: "unary";
+    input: typeof UnloadModelRequestSchema;
+    output: typeof UnloadModelResponseSchema;
+  },
+  /**
+   * PromoteModel makes a version the champion, in MLflow or in the folder of models, and returns once
+   * it serves. NOT_FOUND: MODEL_UNKNOWN, MODEL_VERSION_UNKNOWN. UNAVAILABLE: MODEL_NOT_READY.
+   *
+   * @generated from rpc footballprediction.v1.ModelService.PromoteModel
+   */
+  promoteModel: {
+    methodKind: "unary";
+    input: typeof PromoteModelRequestSchema;
+    output: typeof PromoteModelResponseSchema;
+  },
+  /**
+   * RollbackModel ends the model's route and makes the version that served before the champion again,
+   * or the one that is named. FAILED_PRECONDITION: CHANGE_REFUSED where nothing served before.
+   *
+   * @generated from rpc footballprediction.v1.ModelService.RollbackModel
+   */
+  rollbackModel: {
+    methodKind: "unary";
+    input: typeof RollbackModelRequestSchema;
+    output: typeof RollbackModelResponseSchema;
+  },
+  /**
+   * SetTraffic shares the requests that name no version out, from one request to the next.
+   * INVALID_ARGUMENT: FIELD_INVALID where the route contradicts itself.
+   *
+   * @generated from rpc footballprediction.v1.ModelService.SetTraffic
+   */
+  setTraffic: {
+    methodKind: "unary";
+    input: typeof SetTrafficRequestSchema;
+    output: typeof SetTrafficResponseSchema;
+  },
+  /**
+   * ListModelChanges returns what was decided about a model, by whom and why, the latest first.
+   *
+   * @generated from rpc footballprediction.v1.ModelService.ListModelChanges
+   */
+  listModelChanges: {
+    methodKind: "unary";
+    input: typeof ListModelChangesRequestSchema;
+    output: typeof ListModelChangesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_footballprediction_v1_model, 0);

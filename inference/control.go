@@ -1,0 +1,219 @@
+package inference
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+)
+
+// ErrRefused says that a decision about what serves cannot be carried out.
+var ErrRefused = errors.New("refused")
+
+// Aliaser is a Source whose aliases can be moved.
+type Aliaser interface {
+	// SetAlias makes an alias of a model name that version, which exists.
+	SetAlias(ctx context.Context, model, alias, version string) error
+}
+
+// By is who decides something, and why.
+type By struct {
+	Actor  string
+	Reason string
+}
+
+const (
+	actorBytesMax  = 255
+	reasonBytesMax = 4096
+)
+
+func (b By) check() error {
+	if b.Actor == "" || len(b.Actor) > actorBytesMax {
+		return fmt.Errorf("%w: actor: expected 1 to %d bytes that say who decides, got %d", ErrRefused, actorBytesMax, len(b.Actor))
+	}
+	if len(b.Reason) > reasonBytesMax {
+		return fmt.Errorf("%w: reason: expected at most %d bytes, got %d", ErrRefused, reasonBytesMax, len(b.Reason))
+	}
+	return nil
+}
+
+// SetRoute shares the model's requests out anew, from one request to the next, and remembers it. Each
+// of the route's versions must be loaded. The zero Route gives all requests to the version that serves.
+func (r *Registry) SetRoute(ctx context.Context, model string, route Route, by By) error {
+	if err := by.check(); err != nil {
+		return err
+	}
+	if err := route.Check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	route.Variants = slices.Clone(route.Variants)
+	if err := r.lock(ctx); err != nil { // nothing is loaded or given up meanwhile
+		return err
+	}
+	defer r.unlock()
+	for i, v := range route.Variants {
+		if err := r.loadedNow(model, v.Version); err != nil {
+			return fmt.Errorf("variants[%d].version: %w", i, err)
+		}
+	}
+	if route.Shadow != "" {
+		if err := r.loadedNow(model, route.Shadow); err != nil {
+			return fmt.Errorf("shadow: %w", err)
+		}
+	}
+	if err := r.loadedNow(model, ""); err != nil {
+		return err
+	}
+	return r.decide(ctx, Change{Model: model, Action: SetTraffic, Actor: by.Actor, Reason: by.Reason, Route: &route})
+}
+
+// loadedNow returns why a version cannot be acquired, nil if it can.
+func (r *Registry) loadedNow(model, version string) error {
+	h, err := r.Acquire(model, version)
+	if err != nil {
+		return err
+	}
+	h.Release()
+	return nil
+}
+
+// decide records a change and carries out what it says of routes.
+func (r *Registry) decide(ctx context.Context, c Change) error {
+	c.At = r.options.Now().UTC()
+	if err := r.options.Routes.record(c); err != nil {
+		return err
+	}
+	r.options.Logger.InfoContext(ctx, "model change", slog.String("model", c.Model), slog.String("action", string(c.Action)),
+		slog.String("actor", c.Actor), slog.String("reason", c.Reason), slog.String("version", c.Version), slog.String("from", c.From))
+	r.mu.Lock()
+	swaps := r.publish()
+	r.mu.Unlock()
+	r.announce(ctx, swaps)
+	return nil
+}
+
+// Promote makes a version, by number or by another alias, the champion: it moves the Source's alias,
+// polls, and returns once that version serves, or why it does not.
+func (r *Registry) Promote(ctx context.Context, model, version string, by By) error {
+	return r.promote(ctx, model, version, Promote, by)
+}
+
+// RollBack gives all of the model's requests to the version that served before this one, or to the one
+// that is named: its route ends, and the Source's champion moves back.
+func (r *Registry) RollBack(ctx context.Context, model, version string, by By) error {
+	if version == "" {
+		if version = r.before(model); version == "" {
+			if err := r.loadedNow(model, ""); errors.Is(err, ErrModelUnknown) {
+				return err
+			}
+			return fmt.Errorf("%w: model %q: it is not known what served before; name the version to go back to", ErrRefused, model)
+		}
+	}
+	return r.promote(ctx, model, version, RollBack, by)
+}
+
+func (r *Registry) promote(ctx context.Context, model, version string, action Action, by By) error {
+	if err := by.check(); err != nil {
+		return err
+	}
+	source, ok := r.source.(Aliaser)
+	if !ok {
+		return fmt.Errorf("%w: the source of models has no aliases that could be moved", ErrRefused)
+	}
+	target, err := r.Acquire(model, version)
+	if err != nil {
+		return err
+	}
+	defer target.Release() // it stays loaded until it serves
+	from, _ := r.serving(model)
+	if err := source.SetAlias(ctx, model, Champion, target.Version()); err != nil {
+		return fmt.Errorf("move alias %q of %q to version %s: %w", Champion, model, target.Version(), err)
+	}
+	change := Change{Model: model, Action: action, Actor: by.Actor, Reason: by.Reason, Version: target.Version(), From: from}
+	if action == RollBack {
+		change.Route = &Route{}
+	}
+	if err := r.decide(ctx, change); err != nil {
+		return err
+	}
+	if err := r.Poll(ctx); err != nil {
+		return err
+	}
+	if serving, why := r.serving(model); serving != target.Version() {
+		return fmt.Errorf("%w: alias %q of %q was moved to version %s, but version %q serves: %w", ErrNotReady, Champion, model, target.Version(), serving, why)
+	}
+	return nil
+}
+
+// Load polls the Source, tries versions of the model that have failed or were quarantined again, and
+// ends what Unload began. It returns once the model serves, or why it does not.
+func (r *Registry) Load(ctx context.Context, model string, by By) error {
+	if err := by.check(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	if m := r.models[model]; m != nil {
+		m.unloaded = false
+		for _, v := range m.versions {
+			v.files = "" // of those that failed
+		}
+	}
+	r.mu.Unlock()
+	if err := r.Poll(ctx); err != nil {
+		return err
+	}
+	if err := r.loadedNow(model, ""); err != nil {
+		return err
+	}
+	return r.decide(ctx, Change{Model: model, Action: Load, Actor: by.Actor, Reason: by.Reason})
+}
+
+// Unload gives all versions of a model up, whatever the Source wants, until Load or the end. Requests
+// in flight are answered.
+func (r *Registry) Unload(ctx context.Context, model string, by By) error {
+	if err := by.check(); err != nil {
+		return err
+	}
+	if err := r.lock(ctx); err != nil {
+		return err
+	}
+	defer r.unlock()
+	r.mu.Lock()
+	m := r.models[model]
+	if m == nil || !m.wanted {
+		r.mu.Unlock()
+		return r.loadedNow(model, "")
+	}
+	m.unloaded = true
+	m.adopt(Aspired{Name: model})
+	r.mu.Unlock()
+	return r.decide(ctx, Change{Model: model, Action: Unload, Actor: by.Actor, Reason: by.Reason})
+}
+
+// before returns the version that served before the one that does, "" if there is none to go back to.
+func (r *Registry) before(model string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.models[model]
+	if m == nil {
+		return ""
+	}
+	for _, version := range []string{m.previous, m.labels[Previous]} { // the latter also across a restart
+		if m.live(version) && version != m.labels[""] {
+			return version
+		}
+	}
+	return ""
+}
+
+// serving returns the version that serves, and what is not known of the model just now.
+func (r *Registry) serving(model string) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.models[model]
+	if m == nil {
+		return "", ErrModelUnknown
+	}
+	return m.labels[""], m.wish.Err
+}

@@ -1,0 +1,178 @@
+package serving
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	pb "footballprediction/api/gen/footballprediction/v1"
+	"footballprediction/inference"
+)
+
+// operations are the procedures that change what is served.
+func (s *Service) operations() []Procedure {
+	return []Procedure{
+		Unary(pb.ModelService_LoadModel_FullMethodName, Operator, s.LoadModel),
+		Unary(pb.ModelService_UnloadModel_FullMethodName, Operator, s.UnloadModel),
+		Unary(pb.ModelService_PromoteModel_FullMethodName, Operator, s.PromoteModel),
+		Unary(pb.ModelService_RollbackModel_FullMethodName, Operator, s.RollbackModel),
+		Unary(pb.ModelService_SetTraffic_FullMethodName, Operator, s.SetTraffic),
+	}
+}
+
+// LoadModel implements ModelService.
+func (s *Service) LoadModel(ctx context.Context, request *pb.LoadModelRequest) (*pb.LoadModelResponse, error) {
+	if err := s.models.Load(ctx, request.Name, by(request)); err != nil {
+		return nil, explainName(err, "version")
+	}
+	model, err := s.model(request.Name)
+	return &pb.LoadModelResponse{Model: model}, err
+}
+
+// UnloadModel implements ModelService.
+func (s *Service) UnloadModel(ctx context.Context, request *pb.UnloadModelRequest) (*pb.UnloadModelResponse, error) {
+	if err := s.models.Unload(ctx, request.Name, by(request)); err != nil {
+		return nil, explainName(err, "version")
+	}
+	model, err := s.model(request.Name)
+	return &pb.UnloadModelResponse{Model: model}, err
+}
+
+// PromoteModel implements ModelService.
+func (s *Service) PromoteModel(ctx context.Context, request *pb.PromoteModelRequest) (*pb.PromoteModelResponse, error) {
+	if err := s.models.Promote(ctx, request.Name, request.Version, by(request)); err != nil {
+		return nil, explainName(err, "version")
+	}
+	model, err := s.model(request.Name)
+	return &pb.PromoteModelResponse{Model: model}, err
+}
+
+// RollbackModel implements ModelService.
+func (s *Service) RollbackModel(ctx context.Context, request *pb.RollbackModelRequest) (*pb.RollbackModelResponse, error) {
+	if err := s.models.RollBack(ctx, request.Name, request.Version, by(request)); err != nil {
+		return nil, explainName(err, "version")
+	}
+	model, err := s.model(request.Name)
+	return &pb.RollbackModelResponse{Model: model}, err
+}
+
+// SetTraffic implements ModelService.
+func (s *Service) SetTraffic(ctx context.Context, request *pb.SetTrafficRequest) (*pb.SetTrafficResponse, error) {
+	route := inference.Route{Shadow: request.Route.GetShadow()}
+	for _, v := range request.Route.GetVariants() {
+		route.Variants = append(route.Variants, inference.Variant{Name: v.GetName(), Version: v.GetVersion(), Percent: v.GetPercent()})
+	}
+	if err := route.Check(); err != nil {
+		return nil, errorf(FieldInvalid, "route.%s", err).at("route")
+	}
+	if err := s.models.SetRoute(ctx, request.Name, route, by(request)); err != nil {
+		return nil, explainName(err, "route")
+	}
+	model, err := s.model(request.Name)
+	return &pb.SetTrafficResponse{Model: model}, err
+}
+
+// decision is a request that says who decides.
+type decision interface {
+	GetActor() string
+	GetReason() string
+}
+
+func by(d decision) inference.By { return inference.By{Actor: d.GetActor(), Reason: d.GetReason()} }
+
+// explainName names the field at fault where a model or one of its versions cannot be had.
+func explainName(err error, version string) *Error {
+	switch e := explain(err); e.Reason {
+	case ModelUnknown:
+		return ExplainField(err, "name")
+	case ModelVersionUnknown:
+		return ExplainField(err, version)
+	default:
+		return e
+	}
+}
+
+// model returns one model as it is now.
+func (s *Service) model(name string) (*pb.Model, error) {
+	status := s.models.Status()
+	for i := range status.Models {
+		if status.Models[i].Name == name {
+			return newModel(&status.Models[i]), nil
+		}
+	}
+	return nil, ExplainField(fmt.Errorf("%w: %q", inference.ErrModelUnknown, clip(name)), "name")
+}
+
+// GetModel implements ModelService.
+func (s *Service) GetModel(_ context.Context, request *pb.GetModelRequest) (*pb.GetModelResponse, error) {
+	model, err := s.model(request.Name)
+	return &pb.GetModelResponse{Model: model}, err
+}
+
+// watchModels returns the implementation of ModelService.WatchModels, which ends with the server.
+func (s *Service) watchModels(draining <-chan struct{}) func(context.Context, *pb.WatchModelsRequest, func(*pb.WatchModelsResponse) error) error {
+	return func(ctx context.Context, _ *pb.WatchModelsRequest, send func(*pb.WatchModelsResponse) error) error {
+		sent := map[string]*pb.Model{}
+		for {
+			changed := s.models.Changed() // before the status is read, so that nothing is missed
+			status := s.models.Status()
+			gone := sent
+			sent = make(map[string]*pb.Model, len(status.Models))
+			for i := range status.Models {
+				model := newModel(&status.Models[i])
+				before := gone[model.Name]
+				sent[model.Name] = model
+				delete(gone, model.Name)
+				if proto.Equal(before, model) {
+					continue
+				}
+				if err := send(&pb.WatchModelsResponse{Model: model}); err != nil {
+					return err
+				}
+			}
+			for name := range gone { // a model without versions is no more
+				if err := send(&pb.WatchModelsResponse{Model: &pb.Model{Name: name}}); err != nil {
+					return err
+				}
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-draining:
+				return errShuttingDown
+			}
+		}
+	}
+}
+
+// ListModelChanges implements ModelService.
+func (s *Service) ListModelChanges(_ context.Context, request *pb.ListModelChangesRequest) (*pb.ListModelChangesResponse, error) {
+	changes, err := s.models.Changes(request.Name)
+	if err != nil {
+		return nil, explainName(err, "version")
+	}
+	response := new(pb.ListModelChangesResponse)
+	for i := range changes[:min(len(changes), pageSize(request.PageSize))] {
+		c := &changes[i]
+		change := &pb.ModelChange{
+			At: timestamppb.New(c.At), Action: string(c.Action), Actor: c.Actor, Reason: c.Reason,
+			Version: c.Version, FromVersion: c.From,
+		}
+		if c.Route != nil {
+			change.Route = newTraffic(c.Route)
+		}
+		response.Changes = append(response.Changes, change)
+	}
+	return response, nil
+}
+
+func newTraffic(route *inference.Route) *pb.Route {
+	out := &pb.Route{Shadow: route.Shadow}
+	for _, v := range route.Variants {
+		out.Variants = append(out.Variants, &pb.RouteVariant{Name: v.Name, Version: v.Version, Percent: v.Percent})
+	}
+	return out
+}
