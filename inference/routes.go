@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -118,6 +119,9 @@ func (r *Routes) record(c Change) error {
 	}
 	if r.path != "" {
 		text, err := json.MarshalIndent(next, "", "  ")
+		if err == nil {
+			err = os.MkdirAll(filepath.Dir(r.path), 0o700)
+		}
 		if err == nil {
 			err = ReplaceFile(r.path, append(text, '\n'))
 		}

@@ -74,7 +74,7 @@ func openVersion(cmd *cobra.Command, dir string) (*inference.Registry, inference
 		}
 		source = inference.NewFolderSource(models)
 	}
-	registry, err := openRegistry(cmd.Context(), source, 0, slog.New(slog.DiscardHandler), nil, features.Schemas()...)
+	registry, err := openRegistry(cmd.Context(), source, 0, nil, slog.New(slog.DiscardHandler), nil, features.Schemas()...)
 	if err != nil {
 		return nil, inference.Handle{}, err
 	}

@@ -27,6 +27,7 @@ type engine struct {
 type parts struct {
 	models    inference.Source
 	interval  time.Duration // between looks at models
+	routes    *inference.Routes
 	state     string        // folder
 	redis     store.RedisURL
 	logger    *slog.Logger
@@ -41,7 +42,7 @@ func openEngine(ctx context.Context, p parts) (*engine, error) {
 		return nil, err
 	}
 	schema := memory.Recipe().Schema // what the state knows, no other model can be served with
-	registry, err := openRegistry(ctx, p.models, p.interval, p.logger, p.telemetry, schema)
+	registry, err := openRegistry(ctx, p.models, p.interval, p.routes, p.logger, p.telemetry, schema)
 	if err != nil {
 		return nil, err
 	}
@@ -89,8 +90,8 @@ func openStore(state string) (*store.Memory, error) {
 }
 
 // openRegistry loads what the source wants served, once: of match models those of one of the schemas.
-// telemetry may be nil.
-func openRegistry(ctx context.Context, source inference.Source, interval time.Duration, logger *slog.Logger, telemetry *serving.Telemetry, schemas ...features.Schema) (*inference.Registry, error) {
+// routes and telemetry may be nil.
+func openRegistry(ctx context.Context, source inference.Source, interval time.Duration, routes *inference.Routes, logger *slog.Logger, telemetry *serving.Telemetry, schemas ...features.Schema) (*inference.Registry, error) {
 	opener, err := openONNX()
 	if err != nil {
 		return nil, err
@@ -98,6 +99,7 @@ func openRegistry(ctx context.Context, source inference.Source, interval time.Du
 	options := inference.Options{
 		Interval: interval,
 		Admit:    serving.AdmitMatchModel(schemas...),
+		Routes:   routes,
 		Logger:   logger,
 	}
 	if telemetry != nil {

@@ -15,11 +15,12 @@ import (
 )
 
 func modelsCommand() *cobra.Command {
-	command := group("models", "Look at models")
+	command := group("models", "Look at models, and tell a running server which to serve")
 	command.AddCommand(
 		modelsSubcommand("list", "List models and their versions", printModels),
 		modelsSubcommand("verify", "Load every version as the server would, and fail if one does not pass", verifyModels),
 	)
+	command.AddCommand(operationCommands()...)
 	return command
 }
 
@@ -33,7 +34,7 @@ func modelsSubcommand(name, short string, show func(io.Writer, inference.Status)
 				return err
 			}
 		}
-		registry, err := openRegistry(cmd.Context(), inference.NewFolderSource(models), 0, slog.New(slog.DiscardHandler), nil, features.Schemas()...)
+		registry, err := openRegistry(cmd.Context(), inference.NewFolderSource(models), 0, nil, slog.New(slog.DiscardHandler), nil, features.Schemas()...)
 		if err != nil {
 			return err
 		}

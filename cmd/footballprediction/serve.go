@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
+	"footballprediction/inference"
 	"footballprediction/serving"
 	"footballprediction/serving/openinference"
 	"footballprediction/serving/web"
@@ -67,6 +69,10 @@ func serve(ctx context.Context, config Config, logger *slog.Logger) (err error) 
 	if err != nil {
 		return err
 	}
+	routes, err := inference.OpenRoutes(filepath.Join(config.DataDir, "models", "routes.json"))
+	if err != nil {
+		return err
+	}
 	models, done, err := openModels(config, logger, calls)
 	if err != nil {
 		return err
@@ -77,7 +83,7 @@ func serve(ctx context.Context, config Config, logger *slog.Logger) (err error) 
 		return err
 	}
 	e, err := openEngine(ctx, parts{
-		models: models, interval: config.PollInterval, state: config.State,
+		models: models, interval: config.PollInterval, routes: routes, state: config.State,
 		redis: config.Redis, logger: logger, telemetry: calls,
 	})
 	if err != nil {
