@@ -28,7 +28,7 @@ type parts struct {
 	models    inference.Source
 	interval  time.Duration // between looks at models
 	routes    *inference.Routes
-	state     string        // folder
+	state     string // folder
 	redis     store.RedisURL
 	logger    *slog.Logger
 	telemetry *serving.Telemetry

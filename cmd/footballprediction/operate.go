@@ -245,14 +245,14 @@ func printModel(out io.Writer, model *pb.Model) error {
 func printChanges(out io.Writer, changes []*pb.ModelChange) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, c := range changes {
-		what := c.GetAction()
+		what := []string{c.GetAction()}
 		if c.GetVersion() != "" {
-			what += " " + c.GetVersion()
+			what = append(what, c.GetVersion())
 		}
 		for _, v := range c.GetRoute().GetVariants() {
-			what += fmt.Sprintf(" %s=%s:%g", v.GetName(), v.GetVersion(), v.GetPercent())
+			what = append(what, fmt.Sprintf("%s=%s:%g", v.GetName(), v.GetVersion(), v.GetPercent()))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.GetAt().AsTime().Format(time.RFC3339), c.GetActor(), what, c.GetReason())
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.GetAt().AsTime().Format(time.RFC3339), c.GetActor(), strings.Join(what, " "), c.GetReason())
 	}
 	return w.Flush()
 }
