@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -291,5 +293,74 @@ func settled(t *testing.T, r *Registry, want string) {
 			t.Fatalf("got %s, want %s", states(r, "m"), want)
 		case <-time.After(time.Millisecond):
 		}
+	}
+}
+
+// A shadow sees what the champion sees, and costs the caller nothing when it is slow.
+func TestShadow(t *testing.T) {
+	s := three(t)
+	var ran sync.Map // by version: how many executions
+	r := newRegistry(t, s, Options{Observe: func(_, version string) Observer {
+		n, _ := ran.LoadOrStore(version, new(atomic.Int64))
+		return counting{n.(*atomic.Int64)}
+	}})
+	poll(t, r)
+	executions := func(version string) int64 {
+		n, _ := ran.Load(version)
+		return n.(*atomic.Int64).Load()
+	}
+	request := []Tensor{{"x", FP32, []int64{1, 1}, BytesOf([]float32{10})}}
+	r.Mirror("m", request) // no shadow yet
+	r.Mirror("n", request)
+	if err := r.SetRoute(t.Context(), "m", Route{Shadow: "3"}, anna); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		r.Mirror("m", request)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for executions("3") < 10 {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("the shadow answered %d of 10", executions("3"))
+		case <-time.After(time.Millisecond):
+		}
+	}
+	only(t, routed(t, r, ""), "champion=2")
+	large := []Tensor{{"x", FP32, []int64{1 << 19, 1}, make([]byte, 4<<19)}}
+	r.Mirror("m", large)
+	if got := r.ShadowsDropped(); got != 1 {
+		t.Errorf("dropped %d, want 1", got)
+	}
+	if err := r.SetRoute(t.Context(), "m", Route{}, anna); err != nil {
+		t.Fatal(err)
+	}
+	r.Mirror("m", request)
+	if executions("3") != 10 || executions("2") != 0 {
+		t.Errorf("version 3 answered %d and version 2 %d", executions("3"), executions("2"))
+	}
+}
+
+type counting struct{ n *atomic.Int64 }
+
+func (c counting) Ran(Execution)                 { c.n.Add(1) }
+func (c counting) Rejected(error, time.Duration) {}
+
+// What still waits when all ends is let go of.
+func TestShadowsThatWait(t *testing.T) {
+	s := three(t)
+	r := newRegistry(t, s, Options{})
+	poll(t, r)
+	r.shadows.start.Do(func() { close(r.shadows.done) }) // nobody answers
+	if err := r.SetRoute(t.Context(), "m", Route{Shadow: "3"}, anna); err != nil {
+		t.Fatal(err)
+	}
+	request := []Tensor{{"x", FP32, []int64{1, 1}, BytesOf([]float32{10})}}
+	for range shadowQueueMax + 5 {
+		r.Mirror("m", request)
+	}
+	if got := r.ShadowsDropped(); got != 5 {
+		t.Errorf("dropped %d, want 5", got)
 	}
 }

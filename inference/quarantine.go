@@ -52,15 +52,15 @@ func (r *Registry) quarantine(v *versionRecord, failing *version) {
 		r.mu.Unlock() // it has been replaced or given up meanwhile
 		return
 	}
-	serves := m.labels[""] == v.version
-	if serves && (m.previous == v.version || !m.live(m.previous)) {
+	v.state, v.quarantined, v.live = Failed, true, nil
+	if m.labels[""] == v.version && m.choose("", m.wish.Serving) == "" {
+		v.state, v.quarantined, v.live = Available, false, failing
 		r.mu.Unlock()
 		r.log(v).ErrorContext(ctx, "model version fails in service, and there is none to go back to")
 		failing.health.failed.Store(0)
 		failing.health.sick.Store(false)
 		return
 	}
-	v.state, v.quarantined, v.live = Failed, true, nil
 	v.reason = fmt.Sprintf("quarantined: %d of its last %d answers failed", sickAt, healthWindow)
 	swaps := r.publish()
 	r.mu.Unlock()

@@ -55,6 +55,7 @@ type Registry struct {
 	options Options
 
 	table   atomic.Pointer[table]
+	shadows *shadows
 	polling chan struct{}  // holds a token while somebody polls or closes
 	loaded  sync.WaitGroup // versions not closed yet; added to by whoever polls
 
@@ -88,7 +89,7 @@ func NewRegistry(source Source, opener Opener, options Options) *Registry {
 	}
 	r := &Registry{
 		source: source, opener: opener, options: options,
-		polling: make(chan struct{}, 1), models: map[string]*modelRecord{}, changed: make(chan struct{}),
+		polling: make(chan struct{}, 1), models: map[string]*modelRecord{}, changed: make(chan struct{}), shadows: newShadows(),
 	}
 	r.table.Store(&table{})
 	return r
@@ -129,6 +130,12 @@ func (r *Registry) Route(name, key string) (h Handle, variant string, err error)
 		h, err := r.Acquire(name, "")
 		return h, Champion, err
 	}
+}
+
+// Routed tells whether the model has a Route, by which requests come to several versions.
+func (r *Registry) Routed(name string) bool {
+	m := r.table.Load().models[name]
+	return m != nil && m.route != nil
 }
 
 // Run polls the source until ctx is done, and returns nil then. It does not poll at once: call Poll
@@ -223,6 +230,7 @@ func (r *Registry) Close(ctx context.Context) error {
 	r.mu.Unlock()
 	r.unlock()
 	r.announce(ctx, swaps)
+	r.shadows.close()
 
 	done := make(chan struct{})
 	go func() {

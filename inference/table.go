@@ -18,6 +18,7 @@ type tableModel struct {
 	serving  *version            // nil: none
 	versions map[string]*version // by number and by alias
 	route    *Route              // nil: all to serving
+	shadow   *version            // nil: none
 }
 
 // routed returns the version that answers a request which names none, and under which name. A variant
@@ -90,6 +91,11 @@ func (r *Registry) publish() (swaps []swap) {
 				kept.serving = kept.versions[version]
 			} else if kept.versions[label] == nil { // a number is never an alias
 				kept.versions[label] = kept.versions[version]
+			}
+		}
+		if route.Shadow != "" {
+			if kept.shadow = kept.versions[route.Shadow]; kept.shadow != nil {
+				r.shadows.begin()
 			}
 		}
 		t.models[name] = kept

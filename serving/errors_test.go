@@ -210,8 +210,6 @@ var predictErrors = []struct {
 		wrong{code: codes.InvalidArgument, reason: "ODDS_INVALID", fields: []string{"odds.home", "odds.draw", "odds.away"}, message: "from 0.98 to 1.25, got 0.75"}},
 	{"odds that nobody takes", func(r *pb.PredictRequest) { r.Odds = &pb.Odds{Over_2_5: 1.5, Under_2_5: 1.6} },
 		wrong{code: codes.InvalidArgument, reason: "ODDS_INVALID", fields: []string{"odds.over_2_5", "odds.under_2_5"}, message: "from 0.98 to 1.25, got 1.29"}},
-	{"assignment key", func(r *pb.PredictRequest) { r.AssignmentKey = "user-1" },
-		wrong{code: codes.Unimplemented, reason: "NOT_BUILT", fields: []string{"assignment_key"}}},
 }
 
 // oddWorld has models besides the good one: one that predicts no matches, one that cannot be loaded,

@@ -70,9 +70,13 @@ func (s *Service) answer(a *answer, w *workspace, i int, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	run.handle.Answered(true)
 	id, err := uuid.NewV7()
 	if err != nil {
 		return err
+	}
+	if q.routed {
+		s.expose(q, id.String())
 	}
 	vector := &w.vectors[q.vector]
 
@@ -122,9 +126,6 @@ func featureStatus(asOf features.Date, now time.Time) pb.FeatureStatus {
 
 // resolve finds out which match a question is about.
 func (s *Service) resolve(ctx context.Context, q *question) error {
-	if q.request.AssignmentKey != "" {
-		return notBuilt("field assignment_key").at("assignment_key")
-	}
 	if err := checkMarkets(q.request.Markets); err != nil {
 		return err
 	}

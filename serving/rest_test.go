@@ -49,8 +49,6 @@ func TestRESTErrors(t *testing.T) {
 		{name: "no boolean", method: "GET", path: stored + "?explain=1", status: 400, want: invalid("expected a value of type bool", "explain")},
 		{name: "no enum", method: "GET", path: stored + "?markets=MOON", status: 400, want: invalid(`markets: expected a Market, got "MOON"`, "markets")},
 		{name: "a value that breaks out", method: "GET", path: `/data/teams?pageSize=1,"query":"x"`, status: 400, want: invalid("page_size", "page_size")},
-		{name: "not built by parameter", method: "GET", path: stored + "?assignment_key=me", status: 501,
-			want: wrong{code: codes.Unimplemented, reason: "NOT_BUILT", fields: []string{"assignment_key"}}},
 		{name: "half of the odds", method: "GET", path: stored + "?odds.over_2_5=1.9", status: 400,
 			want: wrong{code: codes.InvalidArgument, reason: "ODDS_INVALID", fields: []string{"odds.under_2_5"}}},
 		{name: "parameter beside a body", method: "POST", path: "/predictions/match?model=x", body: good, status: 400, want: invalid("for the body holds all fields", "model")},

@@ -21,6 +21,7 @@ type run struct {
 	manifest *Manifest
 	width    int // features in a row
 	rows     int
+	unnamed  bool // some question left the version to the model's route
 
 	input    []float32 // rows×width
 	outcomes []float32 // rows×3: home win, draw, away win
@@ -33,7 +34,7 @@ type run struct {
 
 // begin prepares a run; the memory of an earlier one is used again.
 func (r *run) begin(handle inference.Handle, manifest *Manifest, width int) {
-	r.handle, r.manifest, r.width, r.rows = handle, manifest, width, 0
+	r.handle, r.manifest, r.width, r.rows, r.unnamed = handle, manifest, width, 0, false
 	r.input, r.failures = r.input[:0], r.failures[:0]
 	r.inputs[0].Name, r.inputs[0].Type = featuresInput, inference.FP32
 	r.outputs[0].Name, r.outputs[1].Name = outcomesOutput, goalsOutput
@@ -169,6 +170,7 @@ func (r *run) blend(grid *scoreline.Grid, row int, odds *fairOdds) error {
 
 // failed is what a caller is told of a model that gave no forecast.
 func (r *run) failed(cause error) *Error {
+	r.handle.Answered(false)
 	name, version := r.handle.Name(), r.handle.Version()
 	return errorf(ModelFailed, "model %s version %s failed", name, version).
 		with("model", name).with("version", version).because(cause)

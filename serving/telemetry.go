@@ -45,8 +45,9 @@ type Telemetry struct {
 	calls  metric.Float64Histogram
 	stages metric.Float64Histogram
 
-	models modelInstruments
-	meter  metric.Meter
+	models    modelInstruments
+	exposures exposures
+	meter     metric.Meter
 
 	callOptions  map[callKey][]metric.RecordOption
 	stageOptions [numStages][]metric.RecordOption
@@ -76,6 +77,10 @@ func NewTelemetry(meters metric.MeterProvider, tracers trace.TracerProvider) (*T
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
 	if t.models, err = newModelInstruments(meter); err != nil {
+		return nil, fmt.Errorf("telemetry: %w", err)
+	}
+	if t.exposures.counter, err = meter.Int64Counter("footballprediction.exposures",
+		metric.WithDescription("Predictions of models whose requests are shared out, by the variant that answered")); err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
 	for stage, name := range stageNames {

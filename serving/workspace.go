@@ -30,8 +30,9 @@ type question struct {
 	home, away features.Team
 	run        *run
 	variant    string
-	vector     int // its place among the fixtures
-	row        int // its place among the rows of the run
+	routed     bool // chosen among several versions
+	vector     int  // its place among the fixtures
+	row        int  // its place among the rows of the run
 
 	odds        *fairOdds       // of the request; nil where it has none
 	explanation *pb.Explanation // nil where none was asked for
@@ -40,6 +41,7 @@ type question struct {
 // A lookup remembers which run a model and version, as asked for, came to.
 type lookup struct {
 	name, version string
+	key           string // by which a route assigns
 	run           *run
 	variant       string
 	err           error
@@ -108,6 +110,9 @@ func (s *Service) compute(ctx context.Context, w *workspace) error {
 		if err := r.execute(ctx); err != nil {
 			return err
 		}
+		if r.unnamed {
+			s.models.Mirror(r.handle.Name(), r.inputs[:])
+		}
 	}
 	for i := range w.questions {
 		q := &w.questions[i]
@@ -128,33 +133,47 @@ func (s *Service) route(w *workspace, q *question) error {
 	if name == "" {
 		name = DefaultModel
 	}
-	for i := range w.lookups {
-		if known := &w.lookups[i]; known.name == name && known.version == version {
-			q.run, q.variant = known.run, known.variant
-			return known.err
-		}
-	}
 	l := lookup{name: name, version: version}
-	if l.run, l.err = s.acquire(w, name, version); l.err == nil {
-		switch version {
-		case "":
-			l.variant = inference.Champion
-		case l.run.handle.Version(): // chosen by number: by no route
-		default:
-			l.variant = version
+	if q.routed = version == "" && s.models.Routed(name); q.routed {
+		l.key = q.request.AssignmentKey
+	}
+	if !q.routed || l.key != "" { // without a key, each question is drawn for itself
+		for i := range w.lookups {
+			if known := &w.lookups[i]; known.name == name && known.version == version && known.key == l.key {
+				q.run, q.variant = known.run, known.variant
+				return known.err
+			}
 		}
 	}
+	l.run, l.variant, l.err = s.acquire(w, name, version, l.key)
 	w.lookups = append(w.lookups, l)
 	q.run, q.variant = l.run, l.variant
 	return l.err
 }
 
-// acquire returns the workspace's run of a model version.
-func (s *Service) acquire(w *workspace, name, version string) (*run, error) {
-	handle, err := s.models.Acquire(name, version)
-	if err != nil {
-		return nil, explainModel(err)
+// acquire returns the workspace's run of a model version, and by which variant or alias it was chosen.
+func (s *Service) acquire(w *workspace, name, version, key string) (_ *run, variant string, err error) {
+	var handle inference.Handle
+	if version == "" {
+		handle, variant, err = s.models.Route(name, key)
+	} else {
+		handle, err = s.models.Acquire(name, version)
 	}
+	if err != nil {
+		return nil, "", explainModel(err)
+	}
+	if version != "" && version != handle.Version() { // a number is no choice between versions
+		variant = version
+	}
+	run, err := s.join(w, name, handle)
+	if err == nil && version == "" {
+		run.unnamed = true
+	}
+	return run, variant, err
+}
+
+// join returns the workspace's run of the version that is held, and takes the hold over.
+func (s *Service) join(w *workspace, name string, handle inference.Handle) (*run, error) {
 	manifest, ok := handle.Metadata().(*Manifest)
 	if !ok {
 		defer handle.Release()

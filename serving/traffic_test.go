@@ -1,0 +1,112 @@
+package serving
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	pb "footballprediction/api/gen/footballprediction/v1"
+)
+
+// The same key gets the same variant whatever the transport, alone and in a batch; what each variant
+// answered is logged.
+func TestTraffic(t *testing.T) {
+	w := newWorld()
+	s := w.serve(t, ServerOptions{})
+	if _, err := s.operators().SetTraffic(t.Context(), &pb.SetTrafficRequest{Name: DefaultModel, Actor: "anna", Route: &pb.Route{
+		Variants: []*pb.RouteVariant{{Name: "control", Version: "2", Percent: 50}, {Name: "treatment", Version: "1", Percent: 50}},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	versions := map[string]string{"control": "2", "treatment": "1"}
+	batch := new(pb.BatchPredictRequest)
+	variants := map[string]string{} // by key
+	seen := map[string]int{}
+	for i := range 40 {
+		key := fmt.Sprintf("user-%d", i)
+		request := pairing("Arsenal", "Chelsea")
+		request.AssignmentKey = key
+		batch.Requests = append(batch.Requests, request)
+		for _, c := range predictors(t, s) {
+			answer, st := c.call(t.Context(), request)
+			if st != nil {
+				t.Fatal(c.name, st)
+			}
+			model := answer.GetPrediction().GetModel()
+			if versions[model.GetVariant()] != model.GetVersion() {
+				t.Fatalf("%s: got %s", c.name, text(model))
+			}
+			if known := variants[key]; known != "" && known != model.GetVariant() {
+				t.Errorf("%s: key %s came to %s and to %s", c.name, key, known, model.GetVariant())
+			}
+			variants[key] = model.GetVariant()
+		}
+		seen[variants[key]]++
+	}
+	if seen["control"] < 8 || seen["treatment"] < 8 {
+		t.Errorf("of 40 keys: got %v", seen)
+	}
+	answer, err := pb.NewPredictionServiceClient(s.native).BatchPredict(t.Context(), batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, result := range answer.GetResults() {
+		if got, want := result.GetPrediction().GetModel().GetVariant(), variants[batch.Requests[i].AssignmentKey]; got != want {
+			t.Errorf("in a batch key %d came to %q, alone to %q", i, got, want)
+		}
+	}
+	if n := strings.Count(w.logged(), `"msg":"exposure"`); n != 40*(len(predictors(t, s))+1) {
+		t.Errorf("%d exposures logged", n)
+	}
+	// A version that is asked for is not up to the route.
+	request := pairing("Arsenal", "Chelsea")
+	request.ModelVersion, request.AssignmentKey = "1", "user-1"
+	single, err := pb.NewPredictionServiceClient(s.native).Predict(t.Context(), request)
+	if err != nil || single.GetPrediction().GetModel().GetVersion() != "1" || single.GetPrediction().GetModel().GetVariant() != "" {
+		t.Errorf("got %v %v", single.GetPrediction().GetModel(), err)
+	}
+}
+
+// A version whose answers are of no use is taken out of service, and the one before restored.
+func TestQuarantineInService(t *testing.T) {
+	w := newWorld()
+	sick := false
+	w.versions[DefaultModel]["2"].run = func(_ context.Context, _, outcomes, _ []float32) error {
+		if sick {
+			outcomes[0] = float32(math.NaN())
+		}
+		return nil
+	}
+	s := w.serve(t, ServerOptions{})
+	predictions := pb.NewPredictionServiceClient(s.native)
+	w.versions[DefaultModel]["2"].mu.Lock()
+	sick = true
+	w.versions[DefaultModel]["2"].mu.Unlock()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	failed := 0
+	for {
+		answer, err := predictions.Predict(ctx, pairing("Arsenal", "Chelsea"))
+		if err == nil {
+			if got := answer.GetPrediction().GetModel().GetVersion(); got != "1" {
+				t.Errorf("version %s answers", got)
+			}
+			break
+		}
+		if ctx.Err() != nil {
+			t.Fatal("nothing stands in")
+		}
+		failed++
+	}
+	got, err := s.operators().GetModel(ctx, &pb.GetModelRequest{Name: DefaultModel})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := got.GetModel().GetVersions()[1]
+	if failed < 16 || got.GetModel().GetServingVersion() != "1" || v.GetState() != pb.ModelState_MODEL_STATE_FAILED || !strings.Contains(v.GetStateReason(), "quarantined") {
+		t.Errorf("after %d failures: got %s", failed, text(got.GetModel()))
+	}
+}
