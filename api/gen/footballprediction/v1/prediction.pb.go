@@ -358,7 +358,7 @@ type PredictRequest struct {
 	Model string `protobuf:"bytes,6,opt,name=model,proto3" json:"model,omitempty"`
 	// Number or alias of the version; empty: the one that serves.
 	ModelVersion string `protobuf:"bytes,7,opt,name=model_version,json=modelVersion,proto3" json:"model_version,omitempty"`
-	// What an A/B route hashes. Not built yet: UNIMPLEMENTED (NOT_BUILT) where set.
+	// Whom or what an A/B route assigns, such as a user: the same key always comes to the same variant.
 	AssignmentKey string `protobuf:"bytes,8,opt,name=assignment_key,json=assignmentKey,proto3" json:"assignment_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

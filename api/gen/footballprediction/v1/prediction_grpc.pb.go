@@ -39,8 +39,7 @@ type PredictionServiceClient interface {
 	// FIELD_INVALID. FAILED_PRECONDITION: FEATURES_NOT_KEPT (the match is finished and the vector made
 	// before it was not kept), SCHEMA_MISMATCH (the model wants other features), EXPLANATION_UNAVAILABLE
 	// (the model's folder does not tell the training means). UNAVAILABLE: MODEL_NOT_READY,
-	// SHUTTING_DOWN. INTERNAL: MODEL_FAILED. UNIMPLEMENTED: NOT_BUILT (assignment_key is declared and
-	// not built yet).
+	// SHUTTING_DOWN. INTERNAL: MODEL_FAILED.
 	Predict(ctx context.Context, in *PredictRequest, opts ...grpc.CallOption) (*PredictResponse, error)
 	// BatchPredict answers for 1 to 1000 matches, and explains up to 100 of them; each succeeds or fails
 	// by itself. The call as a whole fails with INVALID_ARGUMENT (BATCH_EMPTY, BATCH_TOO_LARGE).
@@ -131,8 +130,7 @@ type PredictionServiceServer interface {
 	// FIELD_INVALID. FAILED_PRECONDITION: FEATURES_NOT_KEPT (the match is finished and the vector made
 	// before it was not kept), SCHEMA_MISMATCH (the model wants other features), EXPLANATION_UNAVAILABLE
 	// (the model's folder does not tell the training means). UNAVAILABLE: MODEL_NOT_READY,
-	// SHUTTING_DOWN. INTERNAL: MODEL_FAILED. UNIMPLEMENTED: NOT_BUILT (assignment_key is declared and
-	// not built yet).
+	// SHUTTING_DOWN. INTERNAL: MODEL_FAILED.
 	Predict(context.Context, *PredictRequest) (*PredictResponse, error)
 	// BatchPredict answers for 1 to 1000 matches, and explains up to 100 of them; each succeeds or fails
 	// by itself. The call as a whole fails with INVALID_ARGUMENT (BATCH_EMPTY, BATCH_TOO_LARGE).

@@ -185,7 +185,7 @@ export type PredictRequest = Message<"footballprediction.v1.PredictRequest"> & {
   modelVersion: string;
 
   /**
-   * What an A/B route hashes. Not built yet: UNIMPLEMENTED (NOT_BUILT) where set.
+   * Whom or what an A/B route assigns, such as a user: the same key always comes to the same variant.
    *
    * @generated from field: string assignment_key = 8;
    */
@@ -893,8 +893,7 @@ export const PredictionService: GenService<{
    * FIELD_INVALID. FAILED_PRECONDITION: FEATURES_NOT_KEPT (the match is finished and the vector made
    * before it was not kept), SCHEMA_MISMATCH (the model wants other features), EXPLANATION_UNAVAILABLE
    * (the model's folder does not tell the training means). UNAVAILABLE: MODEL_NOT_READY,
-   * SHUTTING_DOWN. INTERNAL: MODEL_FAILED. UNIMPLEMENTED: NOT_BUILT (assignment_key is declared and
-   * not built yet).
+   * SHUTTING_DOWN. INTERNAL: MODEL_FAILED.
    *
    * @generated from rpc footballprediction.v1.PredictionService.Predict
    */
