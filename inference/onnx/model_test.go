@@ -407,6 +407,26 @@ func BenchmarkBare(b *testing.B) {
 	}
 }
 
+// BenchmarkRunStrings is what rows cost that no buffer can be made for.
+func BenchmarkRunStrings(b *testing.B) {
+	for _, rows := range []int64{1, 128} {
+		b.Run(fmt.Sprint(rows), func(b *testing.B) {
+			m := open(b, "strings", 1)
+			in := inference.Tensor{Name: "text", Type: inference.Bytes, Shape: []int64{rows, 1}}
+			for range rows {
+				in.Data = inference.AppendBytes(in.Data, "Borussia Mönchengladbach")
+			}
+			outputs := wanted("same")
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := m.Run(b.Context(), []inference.Tensor{in}, outputs); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkRunParallel(b *testing.B) {
 	m := open(b, "network", 0)
 	b.ReportAllocs()

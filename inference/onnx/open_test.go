@@ -133,6 +133,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"signature's dimension", mlmodel("[-1, 1]", "[-1, 2]"), "expected x FP32 [-1,1] as in the graph, got float32 [-1,2]"},
 		{"signature's rank", mlmodel("[-1, 1]", "[-1]"), "expected x FP32 [-1,1] as in the graph, got float32 [-1]"},
 		{"signature's number", mlmodel("inputs: '[", `inputs: '[{"name": "w", "type": "tensor"}, `), "MLmodel signature.inputs: expected 1 tensors as in the graph, got 2"},
+		{"signature's number of outputs", mlmodel("outputs: '[", `outputs: '[{"name": "w", "type": "tensor"}, `), "MLmodel signature.outputs: expected 1 tensors as in the graph, got 2"},
 		{"signature's outputs", mlmodel(`"name": "y"`, `"name": "z"`), `MLmodel signature.outputs: tensor "z" is not in the graph`},
 	}
 	opener, err := New(onnxtest.Library(t), Options{})
