@@ -107,7 +107,7 @@ func (s *Service) answer(a *answer, w *workspace, i int, now time.Time) error {
 		})
 	}
 	if vector.Degraded != "" {
-		p.Degradations = append(p.Degradations, &pb.Degradation{Reason: vector.Degraded})
+		p.Degradations = append(p.Degradations, &pb.Degradation{Reason: vector.Degraded, Detail: vector.Detail})
 	}
 	return nil
 }

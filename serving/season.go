@@ -179,7 +179,7 @@ func (s *Service) foresee(ctx context.Context, request *pb.SimulateSeasonRequest
 		unlinked = unlinked || vector.Unlinked
 		if vector.Degraded != "" && !degraded[vector.Degraded] {
 			degraded[vector.Degraded] = true
-			response.Degradations = append(response.Degradations, &pb.Degradation{Reason: vector.Degraded})
+			response.Degradations = append(response.Degradations, &pb.Degradation{Reason: vector.Degraded, Detail: vector.Detail})
 		}
 	}
 	for i := range league.Matches {

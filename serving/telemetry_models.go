@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -48,7 +49,7 @@ func newModelInstruments(meter metric.Meter) (m modelInstruments, err error) {
 // Observe returns the Observer of a model version, for inference.Options.Observe.
 func (t *Telemetry) Observe(model, version string) inference.Observer {
 	named := []attribute.KeyValue{attribute.String("model", model), attribute.String("version", version)}
-	o := &modelObserver{modelInstruments: &t.models, named: recordWith(named...), rejected: map[error][]metric.AddOption{}}
+	o := &modelObserver{modelInstruments: &t.models, named: recordWith(named...)}
 	with := func(more ...attribute.KeyValue) []metric.AddOption {
 		return []metric.AddOption{metric.WithAttributeSet(attribute.NewSet(append(more, named...)...))}
 	}
@@ -58,11 +59,17 @@ func (t *Telemetry) Observe(model, version string) inference.Observer {
 			with(reason, attribute.Bool("failed", false)), with(reason, attribute.Bool("failed", true)),
 		}
 	}
-	for reason, name := range map[error]string{
-		inference.ErrQueueFull: "queue_full", inference.ErrDeadlineUnmeetable: "deadline_unmeetable", inference.ErrNotReady: "closed",
-		context.Canceled: "cancelled", context.DeadlineExceeded: "deadline_exceeded",
+	for _, r := range []struct {
+		reason error
+		name   string
+	}{
+		{inference.ErrDeadlineUnmeetable, "deadline_unmeetable"}, // which is a full queue, too
+		{inference.ErrQueueFull, "queue_full"},
+		{inference.ErrNotReady, "closed"},
+		{context.Canceled, "cancelled"},
+		{context.DeadlineExceeded, "deadline_exceeded"},
 	} {
-		o.rejected[reason] = with(attribute.String("reason", name))
+		o.rejected = append(o.rejected, rejected{r.reason, with(attribute.String("reason", r.name))})
 	}
 	o.other = with(attribute.String("reason", "other"))
 	return o
@@ -73,8 +80,13 @@ type modelObserver struct {
 	*modelInstruments
 	named    []metric.RecordOption
 	executed [inference.Releases][2][]metric.AddOption // by release, and whether it failed
-	rejected map[error][]metric.AddOption
+	rejected []rejected                                // the first that fits
 	other    []metric.AddOption
+}
+
+type rejected struct {
+	reason  error
+	options []metric.AddOption
 }
 
 // Ran implements inference.Observer.
@@ -95,11 +107,8 @@ func (o *modelObserver) Ran(e inference.Execution) {
 // Rejected implements inference.Observer.
 func (o *modelObserver) Rejected(reason error, _ time.Duration) {
 	options := o.other
-	for known, prepared := range o.rejected {
-		// What is unmeetable is a full queue, too.
-		if errors.Is(reason, known) && (known != inference.ErrQueueFull || !errors.Is(reason, inference.ErrDeadlineUnmeetable)) {
-			options = prepared
-		}
+	if i := slices.IndexFunc(o.rejected, func(r rejected) bool { return errors.Is(reason, r.reason) }); i >= 0 {
+		options = o.rejected[i].options
 	}
 	o.rejections.Add(context.Background(), 1, options...)
 }
