@@ -94,7 +94,7 @@ func (s *FolderSource) SetAlias(_ context.Context, model, alias, version string)
 		aliases = map[string]string{}
 	}
 	aliases[alias] = version
-	text, err := json.Marshal(aliases)
+	text, err := json.MarshalIndent(aliases, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -196,7 +196,7 @@ def release(name: str, versions: list[str], released: Path) -> None:
             )
             _stage(Path(served), staged / version)
         champion = mlflow.MlflowClient().get_model_version_by_alias(name, ALIAS).version
-        (staged / "aliases.json").write_text(json.dumps({ALIAS: str(champion)}) + "\n")
+        (staged / "aliases.json").write_text(json.dumps({ALIAS: str(champion)}, indent=2) + "\n")
         target, previous = released / name, Path(scratch) / "previous"
         if target.exists():
             target.rename(previous)
