@@ -23,7 +23,7 @@ func (s *Service) ModelInfer(ctx context.Context, request *pb.ModelInferRequest)
 
 // infer runs a model. raw is whether inputs are in raw_input_contents.
 func (s *Service) infer(ctx context.Context, request *pb.ModelInferRequest, raw bool) (*pb.ModelInferResponse, error) {
-	handle, err := s.models.Acquire(request.GetModelName(), request.GetModelVersion())
+	handle, err := s.acquire(request)
 	if err != nil {
 		return nil, explainModel(err, "model_name", "model_version")
 	}
@@ -42,7 +42,20 @@ func (s *Service) infer(ctx context.Context, request *pb.ModelInferRequest, raw 
 	if err := e.run(ctx, request, handle); err != nil {
 		return nil, err
 	}
+	if request.GetModelVersion() == "" {
+		s.models.Mirror(request.GetModelName(), e.inputs)
+	}
 	return a.write(request, handle, e), nil
+}
+
+// acquire takes hold of the version that a request names, or else of the one that the model's route
+// has for its parameter assignment_key.
+func (s *Service) acquire(request *pb.ModelInferRequest) (inference.Handle, error) {
+	if request.GetModelVersion() != "" {
+		return s.models.Acquire(request.GetModelName(), request.GetModelVersion())
+	}
+	handle, _, err := s.models.Route(request.GetModelName(), request.GetParameters()[assignmentKey].GetStringParam())
+	return handle, err
 }
 
 // run runs the model, by the request's parameters.

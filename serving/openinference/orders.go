@@ -25,6 +25,8 @@ const (
 	// have exactly one.
 	emptyFinal = "triton_enable_empty_final_response"
 	sequenceID = "sequence_id"
+	// assignmentKey is ours: whom or what an A/B route assigns.
+	assignmentKey = "assignment_key"
 )
 
 // readOrders reads a request's parameters. Those that nobody knows are ignored.
