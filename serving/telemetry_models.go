@@ -113,7 +113,8 @@ func (o *modelObserver) Rejected(reason error, _ time.Duration) {
 	o.rejections.Add(context.Background(), 1, options...)
 }
 
-// WatchModels reports the state of every model version of the registry: 1 for the one it is in.
+// WatchModels reports the state of every model version of the registry, 1 for the one it is in, and
+// what its shadows were not given.
 func (t *Telemetry) WatchModels(registry *inference.Registry) error {
 	_, err := t.meter.Int64ObservableGauge("footballprediction.model.state",
 		metric.WithDescription("1 for the state that a model version is in"),
@@ -124,6 +125,15 @@ func (t *Telemetry) WatchModels(registry *inference.Registry) error {
 						attribute.String("state", v.State.String()), attribute.Bool("serving", v.Version == model.Serving)))
 				}
 			}
+			return nil
+		}))
+	if err != nil {
+		return fmt.Errorf("telemetry: %w", err)
+	}
+	_, err = t.meter.Int64ObservableCounter("footballprediction.inference.shadow.dropped",
+		metric.WithDescription("Copies of requests that no shadow got: it was too slow, or they were too large"),
+		metric.WithInt64Callback(func(_ context.Context, observer metric.Int64Observer) error {
+			observer.Observe(int64(registry.ShadowsDropped()))
 			return nil
 		}))
 	if err != nil {
