@@ -42,7 +42,7 @@ def refused(status: str, text: str, call: Callable[[], object]) -> None:
     except InferenceServerException as caught:
         error = caught
     assert error, f"answered, expected {status}: {text}"
-    assert error.status() == f"StatusCode.{status}", error
+    assert error.status() in [f"StatusCode.{one}" for one in status.split("|")], error
     assert text in error.message(), error
 
 
@@ -156,7 +156,8 @@ def errors(client: Client) -> None:
     shared = triton.InferInput("x", [1, 1], "FP32")
     shared.set_shared_memory("region", 4)
     refused("UNIMPLEMENTED", "shared_memory_region", lambda: client.infer("half_plus_two", [shared]))
-    refused("DEADLINE_EXCEEDED", "", lambda: toil(client, 10_000, [1], client_timeout=0.01))
+    # Where the client is late to look at its own deadline, it sees the server's end of the stream first.
+    refused("DEADLINE_EXCEEDED|CANCELLED", "", lambda: toil(client, 10_000, [1], client_timeout=0.01))
 
 
 def sharing(client: Client) -> None:
