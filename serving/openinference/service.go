@@ -1,6 +1,6 @@
 // Package openinference serves every loaded model, whatever it is about, by the Open Inference
-// Protocol v2, over gRPC and REST, with those of Triton's extensions that only read: binary tensors,
-// streams, statistics, the configuration of models and the repository index.
+// Protocol v2, over gRPC and REST, with these of Triton's extensions: binary tensors, streams,
+// statistics, the configuration of models and, for operators, the model repository.
 // Clients of KServe and Triton work with it unchanged.
 package openinference
 
@@ -23,7 +23,7 @@ const (
 )
 
 // extensions are those that are served whole, by the protocol's names.
-var extensions = []string{"binary_tensor_data", "model_configuration", "parameters", "statistics"}
+var extensions = []string{"binary_tensor_data", "model_configuration", "model_repository", "parameters", "statistics"}
 
 // Service answers the RPCs of inference.GRPCInferenceService, without transport and policy. It is
 // safe for concurrent use.
@@ -58,6 +58,8 @@ func (s *Service) Procedures() []serving.Procedure {
 		serving.Unary(pb.GRPCInferenceService_ModelConfig_FullMethodName, serving.Viewer, s.ModelConfig),
 		serving.Unary(pb.GRPCInferenceService_ModelStatistics_FullMethodName, serving.Viewer, s.ModelStatistics),
 		serving.Unary(pb.GRPCInferenceService_RepositoryIndex_FullMethodName, serving.Viewer, s.RepositoryIndex),
+		serving.Unary(pb.GRPCInferenceService_RepositoryModelLoad_FullMethodName, serving.Operator, s.RepositoryModelLoad),
+		serving.Unary(pb.GRPCInferenceService_RepositoryModelUnload_FullMethodName, serving.Operator, s.RepositoryModelUnload),
 	}
 }
 

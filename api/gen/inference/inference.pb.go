@@ -1379,7 +1379,7 @@ const file_inference_inference_proto_rawDesc = "" +
 	"\x0fuint64_contents\x18\x05 \x03(\x04R\x0euint64Contents\x12#\n" +
 	"\rfp32_contents\x18\x06 \x03(\x02R\ffp32Contents\x12#\n" +
 	"\rfp64_contents\x18\a \x03(\x01R\ffp64Contents\x12%\n" +
-	"\x0ebytes_contents\x18\b \x03(\fR\rbytesContents2\xcd\x06\n" +
+	"\x0ebytes_contents\x18\b \x03(\fR\rbytesContents2\x9f\b\n" +
 	"\x14GRPCInferenceService\x12I\n" +
 	"\n" +
 	"ServerLive\x12\x1c.inference.ServerLiveRequest\x1a\x1d.inference.ServerLiveResponse\x12L\n" +
@@ -1393,7 +1393,9 @@ const file_inference_inference_proto_rawDesc = "" +
 	"\x10ModelStreamInfer\x12\x1c.inference.ModelInferRequest\x1a#.inference.ModelStreamInferResponse(\x010\x01\x12L\n" +
 	"\vModelConfig\x12\x1d.inference.ModelConfigRequest\x1a\x1e.inference.ModelConfigResponse\x12X\n" +
 	"\x0fModelStatistics\x12!.inference.ModelStatisticsRequest\x1a\".inference.ModelStatisticsResponse\x12X\n" +
-	"\x0fRepositoryIndex\x12!.inference.RepositoryIndexRequest\x1a\".inference.RepositoryIndexResponseB\x89\x01\n" +
+	"\x0fRepositoryIndex\x12!.inference.RepositoryIndexRequest\x1a\".inference.RepositoryIndexResponse\x12d\n" +
+	"\x13RepositoryModelLoad\x12%.inference.RepositoryModelLoadRequest\x1a&.inference.RepositoryModelLoadResponse\x12j\n" +
+	"\x15RepositoryModelUnload\x12'.inference.RepositoryModelUnloadRequest\x1a(.inference.RepositoryModelUnloadResponseB\x89\x01\n" +
 	"\rcom.inferenceB\x0eInferenceProtoP\x01Z$footballprediction/api/gen/inference\xa2\x02\x03IXX\xaa\x02\tInference\xca\x02\tInference\xe2\x02\x15Inference\\GPBMetadata\xea\x02\tInferenceb\x06proto3"
 
 var (
@@ -1433,14 +1435,18 @@ var file_inference_inference_proto_goTypes = []any{
 	nil, // 20: inference.ModelInferRequest.InferInputTensor.ParametersEntry
 	nil, // 21: inference.ModelInferRequest.InferRequestedOutputTensor.ParametersEntry
 	(*ModelInferResponse_InferOutputTensor)(nil), // 22: inference.ModelInferResponse.InferOutputTensor
-	nil,                             // 23: inference.ModelInferResponse.ParametersEntry
-	nil,                             // 24: inference.ModelInferResponse.InferOutputTensor.ParametersEntry
-	(*ModelConfigRequest)(nil),      // 25: inference.ModelConfigRequest
-	(*ModelStatisticsRequest)(nil),  // 26: inference.ModelStatisticsRequest
-	(*RepositoryIndexRequest)(nil),  // 27: inference.RepositoryIndexRequest
-	(*ModelConfigResponse)(nil),     // 28: inference.ModelConfigResponse
-	(*ModelStatisticsResponse)(nil), // 29: inference.ModelStatisticsResponse
-	(*RepositoryIndexResponse)(nil), // 30: inference.RepositoryIndexResponse
+	nil,                                   // 23: inference.ModelInferResponse.ParametersEntry
+	nil,                                   // 24: inference.ModelInferResponse.InferOutputTensor.ParametersEntry
+	(*ModelConfigRequest)(nil),            // 25: inference.ModelConfigRequest
+	(*ModelStatisticsRequest)(nil),        // 26: inference.ModelStatisticsRequest
+	(*RepositoryIndexRequest)(nil),        // 27: inference.RepositoryIndexRequest
+	(*RepositoryModelLoadRequest)(nil),    // 28: inference.RepositoryModelLoadRequest
+	(*RepositoryModelUnloadRequest)(nil),  // 29: inference.RepositoryModelUnloadRequest
+	(*ModelConfigResponse)(nil),           // 30: inference.ModelConfigResponse
+	(*ModelStatisticsResponse)(nil),       // 31: inference.ModelStatisticsResponse
+	(*RepositoryIndexResponse)(nil),       // 32: inference.RepositoryIndexResponse
+	(*RepositoryModelLoadResponse)(nil),   // 33: inference.RepositoryModelLoadResponse
+	(*RepositoryModelUnloadResponse)(nil), // 34: inference.RepositoryModelUnloadResponse
 }
 var file_inference_inference_proto_depIdxs = []int32{
 	15, // 0: inference.ModelMetadataResponse.inputs:type_name -> inference.ModelMetadataResponse.TensorMetadata
@@ -1472,18 +1478,22 @@ var file_inference_inference_proto_depIdxs = []int32{
 	25, // 26: inference.GRPCInferenceService.ModelConfig:input_type -> inference.ModelConfigRequest
 	26, // 27: inference.GRPCInferenceService.ModelStatistics:input_type -> inference.ModelStatisticsRequest
 	27, // 28: inference.GRPCInferenceService.RepositoryIndex:input_type -> inference.RepositoryIndexRequest
-	1,  // 29: inference.GRPCInferenceService.ServerLive:output_type -> inference.ServerLiveResponse
-	3,  // 30: inference.GRPCInferenceService.ServerReady:output_type -> inference.ServerReadyResponse
-	5,  // 31: inference.GRPCInferenceService.ModelReady:output_type -> inference.ModelReadyResponse
-	7,  // 32: inference.GRPCInferenceService.ServerMetadata:output_type -> inference.ServerMetadataResponse
-	9,  // 33: inference.GRPCInferenceService.ModelMetadata:output_type -> inference.ModelMetadataResponse
-	11, // 34: inference.GRPCInferenceService.ModelInfer:output_type -> inference.ModelInferResponse
-	12, // 35: inference.GRPCInferenceService.ModelStreamInfer:output_type -> inference.ModelStreamInferResponse
-	28, // 36: inference.GRPCInferenceService.ModelConfig:output_type -> inference.ModelConfigResponse
-	29, // 37: inference.GRPCInferenceService.ModelStatistics:output_type -> inference.ModelStatisticsResponse
-	30, // 38: inference.GRPCInferenceService.RepositoryIndex:output_type -> inference.RepositoryIndexResponse
-	29, // [29:39] is the sub-list for method output_type
-	19, // [19:29] is the sub-list for method input_type
+	28, // 29: inference.GRPCInferenceService.RepositoryModelLoad:input_type -> inference.RepositoryModelLoadRequest
+	29, // 30: inference.GRPCInferenceService.RepositoryModelUnload:input_type -> inference.RepositoryModelUnloadRequest
+	1,  // 31: inference.GRPCInferenceService.ServerLive:output_type -> inference.ServerLiveResponse
+	3,  // 32: inference.GRPCInferenceService.ServerReady:output_type -> inference.ServerReadyResponse
+	5,  // 33: inference.GRPCInferenceService.ModelReady:output_type -> inference.ModelReadyResponse
+	7,  // 34: inference.GRPCInferenceService.ServerMetadata:output_type -> inference.ServerMetadataResponse
+	9,  // 35: inference.GRPCInferenceService.ModelMetadata:output_type -> inference.ModelMetadataResponse
+	11, // 36: inference.GRPCInferenceService.ModelInfer:output_type -> inference.ModelInferResponse
+	12, // 37: inference.GRPCInferenceService.ModelStreamInfer:output_type -> inference.ModelStreamInferResponse
+	30, // 38: inference.GRPCInferenceService.ModelConfig:output_type -> inference.ModelConfigResponse
+	31, // 39: inference.GRPCInferenceService.ModelStatistics:output_type -> inference.ModelStatisticsResponse
+	32, // 40: inference.GRPCInferenceService.RepositoryIndex:output_type -> inference.RepositoryIndexResponse
+	33, // 41: inference.GRPCInferenceService.RepositoryModelLoad:output_type -> inference.RepositoryModelLoadResponse
+	34, // 42: inference.GRPCInferenceService.RepositoryModelUnload:output_type -> inference.RepositoryModelUnloadResponse
+	31, // [31:43] is the sub-list for method output_type
+	19, // [19:31] is the sub-list for method input_type
 	19, // [19:19] is the sub-list for extension type_name
 	19, // [19:19] is the sub-list for extension extendee
 	0,  // [0:19] is the sub-list for field type_name

@@ -67,6 +67,12 @@ const (
 	// GRPCInferenceServiceRepositoryIndexProcedure is the fully-qualified name of the
 	// GRPCInferenceService's RepositoryIndex RPC.
 	GRPCInferenceServiceRepositoryIndexProcedure = "/inference.GRPCInferenceService/RepositoryIndex"
+	// GRPCInferenceServiceRepositoryModelLoadProcedure is the fully-qualified name of the
+	// GRPCInferenceService's RepositoryModelLoad RPC.
+	GRPCInferenceServiceRepositoryModelLoadProcedure = "/inference.GRPCInferenceService/RepositoryModelLoad"
+	// GRPCInferenceServiceRepositoryModelUnloadProcedure is the fully-qualified name of the
+	// GRPCInferenceService's RepositoryModelUnload RPC.
+	GRPCInferenceServiceRepositoryModelUnloadProcedure = "/inference.GRPCInferenceService/RepositoryModelUnload"
 )
 
 // GRPCInferenceServiceClient is a client for the inference.GRPCInferenceService service.
@@ -91,6 +97,11 @@ type GRPCInferenceServiceClient interface {
 	ModelStatistics(context.Context, *inference.ModelStatisticsRequest) (*inference.ModelStatisticsResponse, error)
 	// RepositoryIndex lists all models and the state of their versions.
 	RepositoryIndex(context.Context, *inference.RepositoryIndexRequest) (*inference.RepositoryIndexResponse, error)
+	// RepositoryModelLoad looks now for what should be served, and tries again what has failed. Like the
+	// next one it is for operators.
+	RepositoryModelLoad(context.Context, *inference.RepositoryModelLoadRequest) (*inference.RepositoryModelLoadResponse, error)
+	// RepositoryModelUnload gives all versions of a model up until it is loaded again.
+	RepositoryModelUnload(context.Context, *inference.RepositoryModelUnloadRequest) (*inference.RepositoryModelUnloadResponse, error)
 }
 
 // NewGRPCInferenceServiceClient constructs a client for the inference.GRPCInferenceService service.
@@ -164,21 +175,35 @@ func NewGRPCInferenceServiceClient(httpClient connect.HTTPClient, baseURL string
 			connect.WithSchema(gRPCInferenceServiceMethods.ByName("RepositoryIndex")),
 			connect.WithClientOptions(opts...),
 		),
+		repositoryModelLoad: connect.NewClient[inference.RepositoryModelLoadRequest, inference.RepositoryModelLoadResponse](
+			httpClient,
+			baseURL+GRPCInferenceServiceRepositoryModelLoadProcedure,
+			connect.WithSchema(gRPCInferenceServiceMethods.ByName("RepositoryModelLoad")),
+			connect.WithClientOptions(opts...),
+		),
+		repositoryModelUnload: connect.NewClient[inference.RepositoryModelUnloadRequest, inference.RepositoryModelUnloadResponse](
+			httpClient,
+			baseURL+GRPCInferenceServiceRepositoryModelUnloadProcedure,
+			connect.WithSchema(gRPCInferenceServiceMethods.ByName("RepositoryModelUnload")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // gRPCInferenceServiceClient implements GRPCInferenceServiceClient.
 type gRPCInferenceServiceClient struct {
-	serverLive       *connect.Client[inference.ServerLiveRequest, inference.ServerLiveResponse]
-	serverReady      *connect.Client[inference.ServerReadyRequest, inference.ServerReadyResponse]
-	modelReady       *connect.Client[inference.ModelReadyRequest, inference.ModelReadyResponse]
-	serverMetadata   *connect.Client[inference.ServerMetadataRequest, inference.ServerMetadataResponse]
-	modelMetadata    *connect.Client[inference.ModelMetadataRequest, inference.ModelMetadataResponse]
-	modelInfer       *connect.Client[inference.ModelInferRequest, inference.ModelInferResponse]
-	modelStreamInfer *connect.Client[inference.ModelInferRequest, inference.ModelStreamInferResponse]
-	modelConfig      *connect.Client[inference.ModelConfigRequest, inference.ModelConfigResponse]
-	modelStatistics  *connect.Client[inference.ModelStatisticsRequest, inference.ModelStatisticsResponse]
-	repositoryIndex  *connect.Client[inference.RepositoryIndexRequest, inference.RepositoryIndexResponse]
+	serverLive            *connect.Client[inference.ServerLiveRequest, inference.ServerLiveResponse]
+	serverReady           *connect.Client[inference.ServerReadyRequest, inference.ServerReadyResponse]
+	modelReady            *connect.Client[inference.ModelReadyRequest, inference.ModelReadyResponse]
+	serverMetadata        *connect.Client[inference.ServerMetadataRequest, inference.ServerMetadataResponse]
+	modelMetadata         *connect.Client[inference.ModelMetadataRequest, inference.ModelMetadataResponse]
+	modelInfer            *connect.Client[inference.ModelInferRequest, inference.ModelInferResponse]
+	modelStreamInfer      *connect.Client[inference.ModelInferRequest, inference.ModelStreamInferResponse]
+	modelConfig           *connect.Client[inference.ModelConfigRequest, inference.ModelConfigResponse]
+	modelStatistics       *connect.Client[inference.ModelStatisticsRequest, inference.ModelStatisticsResponse]
+	repositoryIndex       *connect.Client[inference.RepositoryIndexRequest, inference.RepositoryIndexResponse]
+	repositoryModelLoad   *connect.Client[inference.RepositoryModelLoadRequest, inference.RepositoryModelLoadResponse]
+	repositoryModelUnload *connect.Client[inference.RepositoryModelUnloadRequest, inference.RepositoryModelUnloadResponse]
 }
 
 // ServerLive calls inference.GRPCInferenceService.ServerLive.
@@ -267,6 +292,24 @@ func (c *gRPCInferenceServiceClient) RepositoryIndex(ctx context.Context, req *i
 	return nil, err
 }
 
+// RepositoryModelLoad calls inference.GRPCInferenceService.RepositoryModelLoad.
+func (c *gRPCInferenceServiceClient) RepositoryModelLoad(ctx context.Context, req *inference.RepositoryModelLoadRequest) (*inference.RepositoryModelLoadResponse, error) {
+	response, err := c.repositoryModelLoad.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RepositoryModelUnload calls inference.GRPCInferenceService.RepositoryModelUnload.
+func (c *gRPCInferenceServiceClient) RepositoryModelUnload(ctx context.Context, req *inference.RepositoryModelUnloadRequest) (*inference.RepositoryModelUnloadResponse, error) {
+	response, err := c.repositoryModelUnload.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // GRPCInferenceServiceHandler is an implementation of the inference.GRPCInferenceService service.
 type GRPCInferenceServiceHandler interface {
 	// ServerLive says that the server takes calls.
@@ -289,6 +332,11 @@ type GRPCInferenceServiceHandler interface {
 	ModelStatistics(context.Context, *inference.ModelStatisticsRequest) (*inference.ModelStatisticsResponse, error)
 	// RepositoryIndex lists all models and the state of their versions.
 	RepositoryIndex(context.Context, *inference.RepositoryIndexRequest) (*inference.RepositoryIndexResponse, error)
+	// RepositoryModelLoad looks now for what should be served, and tries again what has failed. Like the
+	// next one it is for operators.
+	RepositoryModelLoad(context.Context, *inference.RepositoryModelLoadRequest) (*inference.RepositoryModelLoadResponse, error)
+	// RepositoryModelUnload gives all versions of a model up until it is loaded again.
+	RepositoryModelUnload(context.Context, *inference.RepositoryModelUnloadRequest) (*inference.RepositoryModelUnloadResponse, error)
 }
 
 // NewGRPCInferenceServiceHandler builds an HTTP handler from the service implementation. It returns
@@ -358,6 +406,18 @@ func NewGRPCInferenceServiceHandler(svc GRPCInferenceServiceHandler, opts ...con
 		connect.WithSchema(gRPCInferenceServiceMethods.ByName("RepositoryIndex")),
 		connect.WithHandlerOptions(opts...),
 	)
+	gRPCInferenceServiceRepositoryModelLoadHandler := connect.NewUnaryHandlerSimple(
+		GRPCInferenceServiceRepositoryModelLoadProcedure,
+		svc.RepositoryModelLoad,
+		connect.WithSchema(gRPCInferenceServiceMethods.ByName("RepositoryModelLoad")),
+		connect.WithHandlerOptions(opts...),
+	)
+	gRPCInferenceServiceRepositoryModelUnloadHandler := connect.NewUnaryHandlerSimple(
+		GRPCInferenceServiceRepositoryModelUnloadProcedure,
+		svc.RepositoryModelUnload,
+		connect.WithSchema(gRPCInferenceServiceMethods.ByName("RepositoryModelUnload")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/inference.GRPCInferenceService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case GRPCInferenceServiceServerLiveProcedure:
@@ -380,6 +440,10 @@ func NewGRPCInferenceServiceHandler(svc GRPCInferenceServiceHandler, opts ...con
 			gRPCInferenceServiceModelStatisticsHandler.ServeHTTP(w, r)
 		case GRPCInferenceServiceRepositoryIndexProcedure:
 			gRPCInferenceServiceRepositoryIndexHandler.ServeHTTP(w, r)
+		case GRPCInferenceServiceRepositoryModelLoadProcedure:
+			gRPCInferenceServiceRepositoryModelLoadHandler.ServeHTTP(w, r)
+		case GRPCInferenceServiceRepositoryModelUnloadProcedure:
+			gRPCInferenceServiceRepositoryModelUnloadHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -427,4 +491,12 @@ func (UnimplementedGRPCInferenceServiceHandler) ModelStatistics(context.Context,
 
 func (UnimplementedGRPCInferenceServiceHandler) RepositoryIndex(context.Context, *inference.RepositoryIndexRequest) (*inference.RepositoryIndexResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("inference.GRPCInferenceService.RepositoryIndex is not implemented"))
+}
+
+func (UnimplementedGRPCInferenceServiceHandler) RepositoryModelLoad(context.Context, *inference.RepositoryModelLoadRequest) (*inference.RepositoryModelLoadResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("inference.GRPCInferenceService.RepositoryModelLoad is not implemented"))
+}
+
+func (UnimplementedGRPCInferenceServiceHandler) RepositoryModelUnload(context.Context, *inference.RepositoryModelUnloadRequest) (*inference.RepositoryModelUnloadResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("inference.GRPCInferenceService.RepositoryModelUnload is not implemented"))
 }
