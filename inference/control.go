@@ -8,8 +8,12 @@ import (
 	"slices"
 )
 
-// ErrRefused says that a decision about what serves cannot be carried out.
-var ErrRefused = errors.New("refused")
+var (
+	// ErrRefused says that a decision about what serves cannot be carried out.
+	ErrRefused = errors.New("refused")
+	// ErrSource says that the Source did not do what it was asked for.
+	ErrSource = errors.New("the source of models did not answer")
+)
 
 // Aliaser is a Source whose aliases can be moved.
 type Aliaser interface {
@@ -100,7 +104,8 @@ func (r *Registry) Promote(ctx context.Context, model, version string, by By) er
 }
 
 // RollBack gives all of the model's requests to the version that served before this one, or to the one
-// that is named: its route ends, and the Source's champion moves back.
+// that is named: its route ends, and the Source's champion moves back. Where the Source does not move
+// it, a route gives the requests to that version all the same, and the error says so.
 func (r *Registry) RollBack(ctx context.Context, model, version string, by By) error {
 	if version == "" {
 		if version = r.before(model); version == "" {
@@ -127,10 +132,19 @@ func (r *Registry) promote(ctx context.Context, model, version string, action Ac
 	}
 	defer target.Release() // it stays loaded until it serves
 	from, _ := r.serving(model)
-	if err := source.SetAlias(ctx, model, Champion, target.Version()); err != nil {
-		return fmt.Errorf("move alias %q of %q to version %s: %w", Champion, model, target.Version(), err)
-	}
 	change := Change{Model: model, Action: action, Actor: by.Actor, Reason: by.Reason, Version: target.Version(), From: from}
+	if err := source.SetAlias(ctx, model, Champion, target.Version()); err != nil {
+		err = fmt.Errorf("%w: move alias %q of %q to version %s: %w", ErrSource, Champion, model, target.Version(), err)
+		if action != RollBack {
+			return err
+		}
+		// Whoever goes back is in a hurry.
+		change.Route = &Route{Variants: []Variant{{Name: Champion, Version: target.Version(), Percent: 100}}}
+		if routed := r.decide(ctx, change); routed != nil {
+			return errors.Join(err, routed)
+		}
+		return fmt.Errorf("version %s answers by a route, until traffic is set anew: %w", target.Version(), err)
+	}
 	if action == RollBack {
 		change.Route = &Route{}
 	}

@@ -66,6 +66,7 @@ const (
 	ShuttingDown        Reason = "SHUTTING_DOWN"
 	ModelFailed         Reason = "MODEL_FAILED"
 	ChangeRefused       Reason = "CHANGE_REFUSED"
+	SourceUnavailable   Reason = "SOURCE_UNAVAILABLE"
 )
 
 // reasons gives every reason its code and, where waiting helps, how long to wait before the next try.
@@ -108,6 +109,7 @@ var reasons = map[Reason]struct {
 	ShuttingDown:        {code: codes.Unavailable, retry: time.Second},
 	ModelFailed:         {code: codes.Internal},
 	ChangeRefused:       {code: codes.FailedPrecondition},
+	SourceUnavailable:   {code: codes.Unavailable, retry: time.Second},
 }
 
 // errShuttingDown ends what would otherwise outlive the server.
@@ -135,6 +137,7 @@ var sentinels = []struct {
 	{inference.ErrTensorSize, TensorSize},
 	{inference.ErrTensorValue, TensorValue},
 	{inference.ErrRefused, ChangeRefused},
+	{inference.ErrSource, SourceUnavailable},
 	{errShuttingDown, ShuttingDown},
 }
 

@@ -41,6 +41,7 @@ func TestExplain(t *testing.T) {
 		{inference.ErrQueueFull, codes.ResourceExhausted, "QUEUE_FULL", true},
 		{inference.ErrModelFailed, codes.Internal, "MODEL_FAILED", false},
 		{inference.ErrRefused, codes.FailedPrecondition, "CHANGE_REFUSED", false},
+		{inference.ErrSource, codes.Unavailable, "SOURCE_UNAVAILABLE", true},
 		{inference.ErrTensorUnknown, codes.InvalidArgument, "TENSOR_UNKNOWN", false},
 		{inference.ErrTensorDataType, codes.InvalidArgument, "TENSOR_DATATYPE", false},
 		{inference.ErrTensorShape, codes.InvalidArgument, "TENSOR_SHAPE", false},

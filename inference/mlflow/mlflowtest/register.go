@@ -106,6 +106,18 @@ func (s *Server) Alias(t testing.TB, model, alias, version string) {
 	s.must(t, http.MethodPost, "/registered-models/alias", object{"name": model, "alias": alias, "version": version}, nil)
 }
 
+// Aliased returns the version that an alias names.
+func (s *Server) Aliased(t testing.TB, model, alias string) (version string) {
+	t.Helper()
+	var answer struct {
+		Version struct {
+			Version string `json:"version"`
+		} `json:"model_version"`
+	}
+	s.must(t, http.MethodGet, "/registered-models/alias?"+url.Values{"name": {model}, "alias": {alias}}.Encode(), nil, &answer)
+	return answer.Version.Version
+}
+
 // DeleteAlias takes an alias away.
 func (s *Server) DeleteAlias(t testing.TB, model, alias string) {
 	t.Helper()
