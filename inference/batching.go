@@ -24,7 +24,7 @@ func (h Handle) Batching() Batching {
 		MaxRows: cmp.Or(o.MaxRows, batch.MaxRowsDefault), Delay: o.Delay, QueueItems: cmp.Or(o.QueueItems, batch.QueueItemsDefault),
 		PriorityLevels: levels, DefaultPriority: cmp.Or(o.DefaultPriority, levels),
 	}
-	if o.Alone || !h.v.model.rowwise.Load() {
+	if h.v.model.alone || !h.v.model.rowwise.Load() {
 		b.MaxRows, b.Delay = 0, 0
 	}
 	return b

@@ -87,7 +87,12 @@ func (r *Registry) prepare(ctx context.Context, v *versionRecord, dir string) (l
 	if err != nil {
 		return nil, err
 	}
-	live.model, err = newBatched(m, config.batching(), r.options.Observe(v.model, v.version))
+	batching := config.batching()
+	if !batching.Alone && mixes(ctx, m, golden) {
+		r.log(v).WarnContext(ctx, "the model's rows depend on one another: each request is run by itself")
+		batching.Alone, batching.Delay = true, 0
+	}
+	live.model, err = newBatched(m, batching, r.options.Observe(v.model, v.version))
 	return live, err
 }
 

@@ -2,6 +2,7 @@ package serving
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 
 	pb "footballprediction/api/gen/footballprediction/v1"
@@ -24,7 +25,7 @@ func BenchmarkPredict(b *testing.B) {
 
 func BenchmarkPredictUnderPolicy(b *testing.B) {
 	s, logger := newWorld().service(b)
-	p := &policy{principal: local, roles: rolesOf(s.procedures(nil)), rules: s.rules, logger: logger, now: s.now}
+	p := &policy{principal: local, roles: rolesOf(s.procedures(nil)), rules: s.rules, logger: logger, now: s.now, accepted: new(atomic.Int64)}
 	procedure := s.procedures(nil)[0]
 	b.ReportAllocs()
 	for b.Loop() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect"
@@ -58,6 +59,7 @@ type policy struct {
 	now       func() time.Time
 	telemetry *Telemetry
 	draining  <-chan struct{} // closed when the server begins to shut down
+	accepted  *atomic.Int64   // unary calls whose message has arrived, not yet answered
 }
 
 // unary answers a unary call. An *inbound request is unpacked for next. An error returned is an
@@ -79,6 +81,8 @@ func (p *policy) unary(ctx context.Context, c call, request any, next func(conte
 			return nil, err
 		}
 	}
+	p.accepted.Add(1)
+	defer p.accepted.Add(-1)
 	return next(ctx, request)
 }
 

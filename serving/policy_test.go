@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,7 +59,7 @@ func TestEveryProcedureIsInTheTable(t *testing.T) {
 
 func TestPolicyDenies(t *testing.T) {
 	service, logger := newWorld().service(t)
-	p := &policy{principal: local, roles: map[string]Role{"/x/Read": Viewer, "/x/Load": Operator}, rules: service.rules, logger: logger, now: service.now}
+	p := &policy{principal: local, roles: map[string]Role{"/x/Read": Viewer, "/x/Load": Operator}, rules: service.rules, logger: logger, now: service.now, accepted: new(atomic.Int64)}
 	called := 0
 	answer := func(context.Context, any) (any, error) { called++; return nil, nil }
 	for _, test := range []struct{ procedure, want string }{
@@ -100,7 +101,7 @@ func TestPanicsOverEveryTransport(t *testing.T) {
 	if n := strings.Count(w.logged(), "panic: the pitch is flooded"); n != len(all) || !strings.Contains(w.logged(), "policy_test.go") {
 		t.Errorf("logged %d times of %d, or without the stack", n, len(all))
 	}
-	p := &policy{roles: map[string]Role{"/x/Read": Anyone}, logger: slog.New(slog.DiscardHandler), now: func() time.Time { return today }}
+	p := &policy{roles: map[string]Role{"/x/Read": Anyone}, logger: slog.New(slog.DiscardHandler), now: func() time.Time { return today }, accepted: new(atomic.Int64)}
 	if err := p.stream(t.Context(), call{procedure: "/x/Read"}, func() error { panic("again") }); explain(err).Code != codes.Internal {
 		t.Errorf("stream: got %v", err)
 	}

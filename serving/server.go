@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,12 @@ const DrainTimeoutDefault = 20 * time.Second
 // lingerTime is how long HTTP/1.1 connections may still send a request when the server shuts down,
 // unless all are closed before: see Server.linger.
 const lingerTime = 500 * time.Millisecond
+
+// stallTime is how long a server that shuts down waits for requests that have not arrived whole, and
+// for callers who do not read, while no accepted call is under way.
+const stallTime = 5 * time.Second
+
+var errStalled = errors.New("stalled")
 
 // Listeners are what a Server listens on. It closes them.
 type Listeners struct {
@@ -59,8 +66,10 @@ type Server struct {
 
 	logger       *slog.Logger
 	drainTimeout time.Duration
+	stallTime    time.Duration
 	draining     chan struct{}
 	conns        atomic.Int64 // open on the public HTTP port
+	accepted     atomic.Int64 // unary calls whose message has arrived, not yet answered
 }
 
 // NewServer returns a Server that waits for Run.
@@ -71,13 +80,13 @@ func NewServer(service *Service, logger *slog.Logger, options ServerOptions) *Se
 	if options.MaxMessageBytes == 0 {
 		options.MaxMessageBytes = MaxMessageBytes
 	}
-	s := &Server{logger: logger, drainTimeout: options.DrainTimeout, draining: make(chan struct{})}
+	s := &Server{logger: logger, drainTimeout: options.DrainTimeout, stallTime: stallTime, draining: make(chan struct{})}
 	procedures := append(service.procedures(s.draining), options.Procedures...)
 	health := newHealth(service, procedures, s.draining)
 	procedures = append(procedures, health.procedures()...)
 	policy := &policy{
 		principal: local, roles: rolesOf(procedures), rules: service.rules, limit: messageLimit(options.MaxMessageBytes), bare: options.BareErrors,
-		logger: logger, now: service.now, telemetry: service.telemetry, draining: s.draining,
+		logger: logger, now: service.now, telemetry: service.telemetry, draining: s.draining, accepted: &s.accepted,
 	}
 	service.telemetry.prepare(policy.roles)
 
@@ -153,6 +162,8 @@ func (s *Server) drain(ctx context.Context, public net.Listener) error {
 	close(s.draining)
 	ctx, cancel := context.WithTimeout(ctx, s.drainTimeout)
 	defer cancel()
+	ctx, ended := s.untilStalled(ctx)
+	defer ended()
 
 	grpcDone := make(chan struct{})
 	go func() {
@@ -160,15 +171,57 @@ func (s *Server) drain(ctx context.Context, public net.Listener) error {
 		s.grpc.GracefulStop()
 	}()
 	err := s.linger(ctx, public)
-	err = errors.Join(err, shutdown(ctx, "HTTP", s.http))
+	err = errors.Join(err, s.shutdown(ctx, "HTTP", s.http))
 	select {
 	case <-grpcDone:
 	case <-ctx.Done():
-		s.grpc.Stop()
-		<-grpcDone
-		err = errors.Join(err, fmt.Errorf("drain gRPC: %w", ctx.Err()))
+		select {
+		case <-grpcDone: // while HTTP took all the time
+		default:
+			err = errors.Join(err, s.cutOff(ctx, "gRPC"))
+			s.grpc.Stop()
+			<-grpcDone
+		}
 	}
-	return errors.Join(err, shutdown(ctx, "operators", s.operator))
+	return errors.Join(err, s.shutdown(ctx, "operators", s.operator))
+}
+
+// untilStalled returns a context that ends when no accepted call has been under way for stallTime:
+// what is open then are requests that do not arrive and answers that nobody reads, and neither may
+// hold a server that shuts down.
+func (s *Server) untilStalled(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var done sync.WaitGroup
+	done.Go(func() {
+		tick := time.NewTicker(s.stallTime / 50)
+		defer tick.Stop()
+		idle := time.Now()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case now := <-tick.C:
+				if s.accepted.Load() > 0 {
+					idle = now
+				} else if now.Sub(idle) >= s.stallTime {
+					cancel(errStalled)
+				}
+			}
+		}
+	})
+	return ctx, func() {
+		cancel(nil)
+		done.Wait()
+	}
+}
+
+// cutOff says that connections are cut off, which is an error where accepted calls may be among them.
+func (s *Server) cutOff(ctx context.Context, what string) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, errStalled) {
+		return fmt.Errorf("drain %s: %w", what, cause)
+	}
+	s.logger.InfoContext(ctx, "connections closed that have stalled: requests do not arrive, or answers are not read", slog.String("port", what))
+	return nil
 }
 
 // linger accepts no more connections and waits until those that are open are closed, for a while.
@@ -217,10 +270,10 @@ func (s *Server) count(_ net.Conn, state http.ConnState) {
 	}
 }
 
-// shutdown waits until a server is idle; calls that outlast ctx are cut off.
-func shutdown(ctx context.Context, what string, server *http.Server) error {
+// shutdown waits until a server is idle; what outlasts ctx is cut off.
+func (s *Server) shutdown(ctx context.Context, what string, server *http.Server) error {
 	if err := server.Shutdown(ctx); err != nil && !errors.Is(err, net.ErrClosed) { // its listener may be closed already
-		return errors.Join(fmt.Errorf("drain %s: %w", what, err), server.Close())
+		return errors.Join(s.cutOff(ctx, what), server.Close())
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
@@ -36,6 +37,7 @@ func (w *world) serve(t testing.TB, options ServerOptions) *site {
 	t.Helper()
 	service, logger := w.service(t)
 	server := NewServer(service, logger, options)
+	server.stallTime = 200 * time.Millisecond
 	on := Listeners{HTTP: listen(t), GRPC: listen(t), Operator: listen(t)}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
