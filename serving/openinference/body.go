@@ -109,20 +109,25 @@ const headerLength = "Inference-Header-Content-Length"
 
 // cutHeader cuts a body into its JSON and the binary tensors behind it.
 func cutHeader(r *http.Request, body []byte) (header, binary []byte, err error) {
-	text := r.Header.Get(headerLength)
-	if text == "" {
+	texts := r.Header.Values(headerLength)
+	if len(texts) == 0 {
 		return body, nil, nil
 	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > len(body) {
+	n, err := strconv.ParseUint(texts[0], 10, 31)
+	if err != nil || n < 1 || n > uint64(len(body)) || len(texts) > 1 {
 		return nil, nil, serving.ErrorAt(headerLength, serving.FieldInvalid,
-			"header %s: expected 1 to %d, as the body has, got %q", headerLength, len(body), clip(text))
+			"header %s: expected one number from 1 to %d, as the body has, got %q", headerLength, len(body), clip(strings.Join(texts, ", ")))
 	}
 	return body[:n], body[n:], nil
 }
 
 // explainJSON says why a body is not the JSON that was expected.
 func explainJSON(body []byte, err error) *serving.Error {
+	if trimmed := bytes.TrimSpace(body); len(trimmed) == 0 {
+		return serving.ErrorAt("body", serving.FieldInvalid, "body: expected a JSON object, got nothing")
+	} else if trimmed[0] != '{' && json.Valid(trimmed) {
+		return serving.ErrorAt("body", serving.FieldInvalid, "body: expected a JSON object, got %q", clip(string(trimmed)))
+	}
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		rest := body[min(max(syntax.Offset-1, 0), int64(len(body))):]
 		rest = bytes.TrimPrefix(rest, []byte("-"))

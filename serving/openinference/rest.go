@@ -1,6 +1,7 @@
 package openinference
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -82,7 +83,7 @@ func readRequest(r *http.Request, body []byte) (*pb.ModelInferRequest, wantsBina
 		return nil, wantsBinary{}, err
 	}
 	var in requestJSON
-	if err := json.Unmarshal(header, &in); err != nil {
+	if err := json.Unmarshal(header, &in); err != nil || string(bytes.TrimSpace(header)) == "null" {
 		return nil, wantsBinary{}, explainJSON(header, err)
 	}
 	request := &pb.ModelInferRequest{ModelName: r.PathValue("model"), ModelVersion: r.PathValue("version"), Id: in.ID}
