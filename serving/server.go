@@ -25,7 +25,7 @@ const lingerTime = 500 * time.Millisecond
 
 // stallTime is how long a server that shuts down waits for requests that have not arrived whole, and
 // for callers who do not read, while no accepted call is under way.
-const stallTime = 5 * time.Second
+const stallTime = 10 * time.Second
 
 var errStalled = errors.New("stalled")
 
