@@ -36,23 +36,6 @@ func writeSynced(path string, text []byte) (err error) {
 	return file.Sync()
 }
 
-// replaceFile writes a file such that its path names either the old content or the new, also after a crash.
-func replaceFile(path string, text []byte) error {
-	aside, err := os.MkdirTemp(filepath.Dir(path), asidePrefix)
-	if err != nil {
-		return err
-	}
-	written := filepath.Join(aside, filepath.Base(path))
-	err = writeSynced(written, text)
-	if err == nil {
-		err = os.Rename(written, path)
-	}
-	if err == nil {
-		err = syncFolder(filepath.Dir(path))
-	}
-	return errors.Join(err, os.RemoveAll(aside))
-}
-
 // syncFolders brings the names in a folder, and in all below it, to the disk.
 func syncFolders(dir string) error {
 	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {

@@ -110,7 +110,7 @@ func (s *Source) save() error {
 	if is, err = json.MarshalIndent(next, "", "  "); err != nil {
 		return err
 	}
-	if err := replaceFile(filepath.Join(s.store.dir, savedFile), append(is, '\n')); err != nil {
+	if err := inference.ReplaceFile(filepath.Join(s.store.dir, savedFile), append(is, '\n')); err != nil {
 		return err
 	}
 	s.saved = next
