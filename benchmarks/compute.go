@@ -20,99 +20,149 @@ import (
 // kernel: both serve in this process, on one thread, through memory, and take turns every few
 // milliseconds. What else runs on the machine hardly shows, so this is the gauge that sees small
 // changes; saturation over real sockets is the one that sees everything.
+//
+// Now and then one kind of call costs a tenth more for as long as a server lives, wherever its memory
+// came to lie; so there are several servers, one after another.
 func (b *bench) compute(ctx context.Context) (all []*series, err error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	e, err := openEngine(ctx, b.root)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, e.registry.Close(ctx)) }()
-	server := serving.NewServer(e.service, slog.New(slog.DiscardHandler), serving.ServerOptions{})
-	listeners := serving.Listeners{HTTP: bufconn.Listen(1), GRPC: bufconn.Listen(pipeBuffer), Operator: bufconn.Listen(1)}
-	serving, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- server.Run(serving, listeners) }()
-	defer func() {
-		stop()
-		err = errors.Join(err, <-ended)
-	}()
+	var gauges []*computeGauge
 	for _, l := range computeLimits {
-		measured, err := b.computeOf(ctx, listeners.GRPC.(*bufconn.Listener), l)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", l.name, err)
+		const where = " in memory, on one thread: "
+		gauges = append(gauges, &computeGauge{
+			call:    l.call(b.calls),
+			cpu:     &series{Name: l.name + where + "CPU per call", Unit: "µs", Is: "of the echo's", Guard: l.cpu},
+			objects: &series{Name: l.name + where + "allocations per call", Is: "more than the echo's", Guard: l.objects},
+			bytes:   &series{Name: l.name + where + "memory allocated per call", Unit: "B", Is: "more than the echo's", Guard: l.bytes},
+		})
+	}
+	for range computeServers {
+		if err := b.computeOnce(ctx, gauges); err != nil {
+			return nil, err
 		}
-		all = append(all, measured...)
+	}
+	for _, g := range gauges {
+		all = append(all, g.cpu, g.objects, g.bytes)
 	}
 	return all, nil
 }
 
-// computeOf measures one call.
-func (b *bench) computeOf(ctx context.Context, listener *bufconn.Listener, l computeLimit) (all []*series, err error) {
-	c := l.call(b.calls)
-	frame, err := os.ReadFile(c.frameFile)
+// How many servers compute measures, how often each, and for how long each time.
+const (
+	computeServers = 3
+	computeRounds  = 17
+	computeRound   = 30 * time.Millisecond
+)
+
+// computeOnce measures a server. The calls take turns, so that what disturbs the machine for some
+// seconds spoils a few rounds of each and not all of one.
+func (b *bench) computeOnce(ctx context.Context, gauges []*computeGauge) (err error) {
+	e, err := openEngine(ctx, b.root)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.registry.Close(ctx)) }()
+	server := serving.NewServer(e.service, slog.New(slog.DiscardHandler), serving.ServerOptions{})
+	listener := bufconn.Listen(pipeBuffer)
+	running, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- server.Run(running, serving.Listeners{HTTP: bufconn.Listen(1), GRPC: listener, Operator: bufconn.Listen(1)})
+	}()
+	defer func() {
+		stop()
+		err = errors.Join(err, <-ended)
+	}()
+	for _, g := range gauges {
+		hangUp, dialErr := g.dial(ctx, listener)
+		if dialErr != nil {
+			return fmt.Errorf("%s: %w", g.cpu.Name, dialErr)
+		}
+		defer func() { err = errors.Join(err, hangUp()) }()
+	}
+	for round := range computeRounds {
+		for _, g := range gauges {
+			if err := g.measureCPU(); err != nil {
+				return fmt.Errorf("round %d: %w", round+1, err)
+			}
+		}
+	}
+	for range (b.least + computeServers - 1) / computeServers {
+		for _, g := range gauges {
+			if err := g.measureMemory(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// A computeGauge measures one call, of the server and of an echo of its own.
+type computeGauge struct {
+	call                *call
+	pipes               [2]*pipe // to the server and to the echo
+	turns               int      // of a round
+	cpu, objects, bytes *series
+}
+
+// dial connects to the server that listens and to a new echo, until hangUp.
+func (g *computeGauge) dial(ctx context.Context, listener *bufconn.Listener) (hangUp func() error, err error) {
+	frame, err := os.ReadFile(g.call.frameFile)
 	if err != nil {
 		return nil, err
 	}
-	bare, err := echo.New(c.procedure, c.answer)
+	bare, err := echo.New(g.call.procedure, g.call.answer)
 	if err != nil {
 		return nil, err
 	}
 	echoListener := bufconn.Listen(pipeBuffer)
 	ended := make(chan error, 1)
 	go func() { ended <- bare.Serve(echoListener) }()
-	defer func() {
+	var dialed []*pipe
+	hangUp = func() error {
+		for _, p := range dialed {
+			_ = p.conn.Close() // in memory
+		}
 		bare.Stop()
-		err = errors.Join(err, <-ended)
-	}()
-	var pipes [2]*pipe
+		return <-ended
+	}
 	for i, listener := range []*bufconn.Listener{listener, echoListener} {
-		if pipes[i], err = dialPipe(ctx, listener, c.procedure, frame, c.least()); err != nil {
-			return nil, err
+		if g.pipes[i], err = dialPipe(ctx, listener, g.call.procedure, frame, g.call.least()); err != nil {
+			return nil, errors.Join(err, hangUp())
 		}
-		defer pipes[i].conn.Close()
+		dialed = append(dialed, g.pipes[i])
 	}
-	const where = " in memory, on one thread: "
-	cpu := &series{Name: l.name + where + "CPU per call", Unit: "µs", Is: "of the echo's", Guard: l.cpu}
-	objects := &series{Name: l.name + where + "allocations per call", Is: "more than the echo's", Guard: l.objects}
-	bytes := &series{Name: l.name + where + "memory allocated per call", Unit: "B", Is: "more than the echo's", Guard: l.bytes}
-	ours, theirs, err := alternate(&pipes, 10) // the pools are filled
+	ours, theirs, err := g.alternate(10) // the pools are filled
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, hangUp())
 	}
-	turns := 1 + int(computeRound.Seconds()/(pipeStreams*(ours+theirs)))
-	if err := rounds(computeRounds, computeRounds, func(int) error {
-		ours, theirs, err := alternate(&pipes, turns)
-		cpu.relative(1e6*ours, 1e6*theirs)
-		return err
-	}); err != nil {
-		return nil, err
-	}
-	err = rounds(b.least, b.least, func(int) error {
-		var used [2]usage
-		for i, p := range pipes {
-			if used[i], err = usageOf(turns, func() error { return p.call(pipeStreams) }); err != nil {
-				return err
-			}
-		}
-		ours, echo := used[0], used[1]
-		objects.add(ours.objects/pipeStreams, echo.objects/pipeStreams, (ours.objects-echo.objects)/pipeStreams)
-		bytes.add(ours.bytes/pipeStreams, echo.bytes/pipeStreams, (ours.bytes-echo.bytes)/pipeStreams)
-		return nil
-	})
-	return []*series{cpu, objects, bytes}, err
+	g.turns = 1 + int(computeRound.Seconds()/(pipeStreams*(ours+theirs)))
+	return hangUp, nil
 }
 
-// How often compute measures, and for how long each time.
-const (
-	computeRounds = 51
-	computeRound  = 30 * time.Millisecond
-)
+func (g *computeGauge) measureCPU() error {
+	ours, theirs, err := g.alternate(g.turns)
+	g.cpu.relative(1e6*ours, 1e6*theirs)
+	return err
+}
+
+func (g *computeGauge) measureMemory() (err error) {
+	var used [2]usage
+	for i, p := range g.pipes {
+		if used[i], err = usageOf(g.turns, func() error { return p.call(pipeStreams) }); err != nil {
+			return err
+		}
+	}
+	ours, echo := used[0], used[1]
+	g.objects.add(ours.objects/pipeStreams, echo.objects/pipeStreams, (ours.objects-echo.objects)/pipeStreams)
+	g.bytes.add(ours.bytes/pipeStreams, echo.bytes/pipeStreams, (ours.bytes-echo.bytes)/pipeStreams)
+	return nil
+}
 
 // alternate lets both pipes call in turn and returns the seconds of CPU per call.
-func alternate(pipes *[2]*pipe, turns int) (first, second float64, err error) {
+func (g *computeGauge) alternate(turns int) (first, second float64, err error) {
 	var used [2]time.Duration
 	for range turns {
-		for i, p := range pipes {
+		for i, p := range g.pipes {
 			before := usedCPU()
 			if err := p.call(pipeStreams); err != nil {
 				return 0, 0, err

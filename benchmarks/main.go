@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -28,8 +29,8 @@ type bench struct {
 	dir         string // scratch
 	server      *process
 	calls       *calls
-	least, most int // rounds
-	all         []*series
+	least, most int         // rounds
+	scenarios   []*scenario // measured
 }
 
 func main() {
@@ -73,25 +74,26 @@ func run(ctx context.Context, o options) (err error) {
 	if b.calls, err = prepare(ctx, b.dir, b.server.grpc); err != nil {
 		return err
 	}
-	for _, s := range b.scenarios() {
+	for _, s := range b.known() {
 		if !strings.Contains(s.name, o.only) || o.guard && !s.guarded {
 			continue
 		}
-		measured, err := s.measure(ctx)
-		if err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
+		b.scenarios = append(b.scenarios, s)
+		if err := b.measure(ctx, s); err != nil {
+			return err
 		}
-		for _, m := range measured {
-			fmt.Println(m.line())
+	}
+	if o.guard {
+		if err := b.measureBrokenAgain(ctx); err != nil {
+			return err
 		}
-		b.all = append(b.all, measured...)
 	}
 	if o.results != "" {
 		if err := b.write(o.results); err != nil {
 			return err
 		}
 	}
-	for _, s := range b.all {
+	for _, s := range b.all() {
 		switch {
 		case s.broken():
 			err = errors.Join(err, fmt.Errorf("%w: %s", errBroken, s.line()))
@@ -105,28 +107,66 @@ func run(ctx context.Context, o options) (err error) {
 	return nil
 }
 
-// A scenario is one measurement.
-type scenario struct {
-	name    string
-	guarded bool
-	measure func(context.Context) ([]*series, error)
+// measure measures a scenario and prints what it found.
+func (b *bench) measure(ctx context.Context, s *scenario) (err error) {
+	if s.measured, err = s.run(ctx); err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
+	for _, m := range s.measured {
+		fmt.Println(m.line())
+	}
+	return nil
 }
 
-func (b *bench) scenarios() []scenario {
-	const guarded = true
-	all := []scenario{
-		{"in process", guarded, b.inProcess},
-		{"in memory, on one thread", guarded, b.compute},
-		{"predict a pairing, saturated", guarded, b.saturated("predict a pairing", b.calls.pairing, pairingLimits)},
-		{"predict a match, saturated", !guarded, b.saturated("predict a match", b.calls.match, matchLimits)},
-		{"predict a match, features from Redis, saturated", !guarded, b.fromRedis},
+// measureBrokenAgain measures up to twice more what overstepped its guard. What has become slower is
+// slower at any time, while what else a machine does comes and goes: only what oversteps each of
+// three times, with the other scenarios in between, is broken.
+func (b *bench) measureBrokenAgain(ctx context.Context) error {
+	for range 2 {
+		for _, s := range b.scenarios {
+			if !slices.ContainsFunc(s.measured, (*series).broken) {
+				continue
+			}
+			fmt.Println("overstepped, so once more:", s.name)
+			if err := b.measure(ctx, s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// all are the series of all scenarios.
+func (b *bench) all() (all []*series) {
+	for _, s := range b.scenarios {
+		all = append(all, s.measured...)
+	}
+	return all
+}
+
+// A scenario is one measurement.
+type scenario struct {
+	name     string
+	guarded  bool
+	run      func(context.Context) ([]*series, error)
+	measured []*series // the last time
+}
+
+// known are all scenarios.
+func (b *bench) known() []*scenario {
+	all := []*scenario{
+		{name: "in process", guarded: true, run: b.inProcess},
+		{name: "in memory, on one thread", guarded: true, run: b.compute},
+		{name: "predict a pairing, saturated", guarded: true, run: b.saturated("predict a pairing", b.calls.pairing, pairingLimits)},
+		{name: "predict a match, saturated", run: b.saturated("predict a match", b.calls.match, matchLimits)},
+		{name: "predict a match, features from Redis, saturated", run: b.fromRedis},
 	}
 	for _, row := range latencyRows {
-		all = append(all, scenario{row.name, guarded, func(ctx context.Context) ([]*series, error) {
+		all = append(all, &scenario{name: row.name, guarded: true, run: func(ctx context.Context) ([]*series, error) {
 			return b.latency(ctx, row, row.call(b.calls))
 		}})
 	}
-	return append(all, scenario{"predict a pairing, half of saturation", !guarded, func(ctx context.Context) ([]*series, error) {
+	return append(all, &scenario{name: "predict a pairing, half of saturation", run: func(ctx context.Context) ([]*series, error) {
 		return b.halfOfSaturation(ctx, "predict a pairing", b.calls.pairing)
 	}})
 }

@@ -81,7 +81,8 @@ func TestGuardTellsRegressionFromNoise(t *testing.T) {
 	for regression, want := range map[float64]bool{1: false, 1.2: true} {
 		for try := range 1000 {
 			s := series{Guard: atMost(1.1)}
-			err := rounds(computeRounds, computeRounds, func(int) error {
+			const of = computeServers * computeRounds
+			err := rounds(of, of, func(int) error {
 				s.Judged = append(s.Judged, regression*math.Exp(.07*random.NormFloat64()))
 				return nil
 			}, &s)

@@ -37,7 +37,7 @@ type report struct {
 
 // write writes the report as JSON, with every round, and as a table in Markdown.
 func (b *bench) write(path string) error {
-	r := report{Date: time.Now().UTC().Format(time.DateOnly), Go: runtime.Version(), CPUs: runtime.NumCPU(), Series: b.all}
+	r := report{Date: time.Now().UTC().Format(time.DateOnly), Go: runtime.Version(), CPUs: runtime.NumCPU(), Series: b.all()}
 	encoded, err := json.MarshalIndent(r, "", "\t")
 	if err != nil {
 		return err
