@@ -17,6 +17,7 @@ import (
 // belongs to one version, so that no execution mixes versions.
 type batched struct {
 	Model
+	meter     Meter // the model, if it is one
 	batcher   *batch.Batcher[batchKey, *request]
 	merges    sync.Pool // of *merge
 	collector *collector
@@ -40,6 +41,7 @@ type batchKey struct {
 type request struct {
 	inputs, outputs []Tensor
 	rows            int64
+	copied          Copied // while it is run alone
 }
 
 // outputsMax is how many outputs a model may have whose requests share executions, or are split.
@@ -50,6 +52,7 @@ var requests = sync.Pool{New: func() any { return new(request) }}
 // newBatched takes the model over, unless it fails. observer, if not nil, is told what it does.
 func newBatched(m Model, options batch.Options, observer Observer) (*batched, error) {
 	b := &batched{Model: m, collector: new(collector), maxRows: int64(cmp.Or(options.MaxRows, batch.MaxRowsDefault))}
+	b.meter, _ = m.(Meter)
 	told := observers{b.collector}
 	if observer != nil {
 		told = append(told, observer)
@@ -141,19 +144,38 @@ var errNotRows = errors.New("the first dimension of the outputs is not that of t
 // execute runs requests of one key together.
 func (b *batched) execute(all []*request) error {
 	if len(all) == 1 {
-		return b.Model.Run(context.Background(), all[0].inputs, all[0].outputs)
+		r := all[0]
+		r.copied = Copied{}
+		err := b.compute(r.inputs, r.outputs, &r.copied)
+		if err == nil {
+			b.collector.copied(1, r.rows, r.copied)
+		}
+		return err
 	}
 	m := b.merges.Get().(*merge)
 	defer b.merges.Put(m)
+	began := time.Now()
 	m.join(b.Inputs(), all)
-	if err := b.Model.Run(context.Background(), m.inputs, m.outputs); err != nil {
+	m.copied = Copied{In: time.Since(began)}
+	if err := b.compute(m.inputs, m.outputs, &m.copied); err != nil {
 		return err
 	}
+	began = time.Now()
 	if !m.split(all) {
 		b.rowwise.Store(false)
 		return errNotRows
 	}
+	m.copied.Out += time.Since(began)
+	b.collector.copied(len(all), m.rows, m.copied)
 	return nil
+}
+
+// compute runs the model.
+func (b *batched) compute(inputs, outputs []Tensor, copied *Copied) error {
+	if b.meter != nil {
+		return b.meter.RunMeasured(context.Background(), inputs, outputs, copied)
+	}
+	return b.Model.Run(context.Background(), inputs, outputs)
 }
 
 // Close implements Model.

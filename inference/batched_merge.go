@@ -4,6 +4,7 @@ package inference
 type merge struct {
 	inputs, outputs []Tensor
 	rows            int64
+	copied          Copied
 }
 
 // join puts the rows of all requests behind one another.

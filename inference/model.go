@@ -3,6 +3,7 @@ package inference
 import (
 	"context"
 	"errors"
+	"time"
 
 	"footballprediction/inference/batch"
 )
@@ -54,6 +55,17 @@ type Model interface {
 
 	// Close releases the model. The caller has made sure that no Run is under way or follows.
 	Close() error
+}
+
+// Copied is how long a run took to copy inputs to where the model reads them, and outputs from where it
+// writes them.
+type Copied struct{ In, Out time.Duration }
+
+// A Meter is a Model that can say how long it copied.
+type Meter interface {
+	Model
+	// RunMeasured is Run, and adds what it copied to copied.
+	RunMeasured(ctx context.Context, inputs, outputs []Tensor, copied *Copied) error
 }
 
 // Opener opens the model in a folder: an MLflow ONNX model folder, or one with a bare model.onnx; either

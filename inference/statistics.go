@@ -18,6 +18,9 @@ type Statistics struct {
 	// Waited and Computed are the parts of Answered's time: waiting for a session, and the execution,
 	// which each request that shares it counts whole.
 	Waited, Computed Tally
+	// Copied is the part of Computed's time that went by copying tensors, to and from those of several
+	// requests as well as the model's own.
+	Copied Copied
 	// Batches are the successful executions by their rows, ascending; those of more than
 	// BatchRowsMax are left out.
 	Batches []BatchTally
@@ -38,17 +41,44 @@ func (t *Tally) add(d time.Duration) {
 	t.Time += d
 }
 
+func (c *Copied) add(more Copied) {
+	c.In += more.In
+	c.Out += more.Out
+}
+
 // BatchTally are the executions of that many rows.
 type BatchTally struct {
 	Rows int
 	Tally
+	Copied Copied // the part of their time that went by copying
 }
 
 // collector is the Observer that keeps a version's Statistics.
 type collector struct {
 	mu      sync.Mutex
-	totals  Statistics // without Batches
-	batches []Tally    // by rows, as long as was needed so far
+	totals  Statistics   // without Batches
+	batches []BatchTally // by rows, as long as was needed so far
+}
+
+// copied is told what a successful execution copied, before Ran is told of it.
+func (c *collector) copied(items int, rows int64, copied Copied) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.totals.Copied.add(Copied{time.Duration(items) * copied.In, time.Duration(items) * copied.Out})
+	if batch := c.batch(rows); batch != nil {
+		batch.Copied.add(copied)
+	}
+}
+
+// batch returns the tally of executions of that many rows, nil where these are not told apart.
+func (c *collector) batch(rows int64) *BatchTally {
+	if rows > BatchRowsMax {
+		return nil
+	}
+	for int64(len(c.batches)) <= rows {
+		c.batches = append(c.batches, BatchTally{Rows: len(c.batches)})
+	}
+	return &c.batches[rows]
 }
 
 // Ran implements Observer.
@@ -75,13 +105,9 @@ func (c *collector) Ran(e Execution) {
 		s.Waited.Count -= parts
 		s.Computed.Count -= parts
 	}
-	if e.Rows > BatchRowsMax {
-		return
+	if batch := c.batch(int64(e.Rows)); batch != nil {
+		batch.add(e.Took)
 	}
-	if missing := e.Rows + 1 - len(c.batches); missing > 0 {
-		c.batches = append(c.batches, make([]Tally, missing)...)
-	}
-	c.batches[e.Rows].add(e.Took)
 }
 
 // Rejected implements Observer.
@@ -96,10 +122,6 @@ func (c *collector) statistics() Statistics {
 	batches := slices.Clone(c.batches)
 	s := c.totals
 	c.mu.Unlock()
-	for rows, tally := range batches {
-		if tally.Count > 0 {
-			s.Batches = append(s.Batches, BatchTally{rows, tally})
-		}
-	}
+	s.Batches = slices.DeleteFunc(batches, func(b BatchTally) bool { return b.Count == 0 })
 	return s
 }

@@ -91,7 +91,7 @@ func TestStatisticsAndObserver(t *testing.T) {
 			Last: start.Add(22 * ms), Rows: 3, Executions: 2,
 			Answered: Tally{2, 35 * ms}, Waited: Tally{2, 12 * ms}, Computed: Tally{2, 23 * ms},
 			Failed:  Tally{4, 24 * ms},
-			Batches: []BatchTally{{1, Tally{1, 20 * ms}}, {2, Tally{1, 3 * ms}}},
+			Batches: []BatchTally{{Rows: 1, Tally: Tally{1, 20 * ms}}, {Rows: 2, Tally: Tally{1, 3 * ms}}},
 		}); !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, expected %+v", got, want)
 		}
@@ -136,4 +136,63 @@ func TestObserveEachVersion(t *testing.T) {
 	if got := h.Statistics(); got.Executions != 1 || got.Rows != 1 || got.Last.IsZero() || got.Answered.Count != 1 {
 		t.Errorf("got %+v", got)
 	}
+}
+
+// metered is a gated model that says how long it copied.
+type metered struct{ *gated }
+
+func (m metered) RunMeasured(ctx context.Context, inputs, outputs []Tensor, copied *Copied) error {
+	copied.In += 2 * time.Millisecond
+	copied.Out += 3 * time.Millisecond
+	return m.Run(ctx, inputs, outputs)
+}
+
+// What a model copied counts for each request that shares the execution, once for the execution, and
+// not where it failed.
+func TestStatisticsOfCopies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		model := metered{newGated()}
+		b, err := newBatched(model, batch.Options{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 { // the first alone, the others together
+			go func() { _, _ = ask(t.Context(), b, 1, 2, 1, "y") }()
+			synctest.Wait()
+		}
+		for _, err := range []error{nil, errors.New("bad row"), nil, nil} {
+			<-model.enter
+			<-time.After(10 * time.Millisecond)
+			model.leave <- err
+			synctest.Wait()
+		}
+		go func() { _, _ = ask(t.Context(), b, 1, 2, 1, "y") }()
+		<-model.enter
+		for range 2 {
+			go func() { _, _ = ask(t.Context(), b, 1, 2, 1, "y") }()
+		}
+		synctest.Wait()
+		for last := range 2 {
+			<-time.After(10 * time.Millisecond)
+			model.leave <- nil
+			if last == 0 {
+				<-model.enter
+			}
+		}
+		synctest.Wait()
+		const ms = time.Millisecond
+		got := b.collector.statistics()
+		if want := (Copied{6 * 2 * ms, 6 * 3 * ms}); got.Copied != want || got.Computed != (Tally{6, 60 * ms}) {
+			t.Errorf("copied %v of %v, want %v", got.Copied, got.Computed, want)
+		}
+		if want := []BatchTally{
+			{Rows: 2, Tally: Tally{4, 40 * ms}, Copied: Copied{8 * ms, 12 * ms}},
+			{Rows: 4, Tally: Tally{1, 10 * ms}, Copied: Copied{2 * ms, 3 * ms}},
+		}; !slices.Equal(got.Batches, want) {
+			t.Errorf("got %v, want %v", got.Batches, want)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }

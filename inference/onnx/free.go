@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"runtime"
 	"slices"
+	"time"
 	"unsafe"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -15,8 +16,8 @@ import (
 
 // runFreely runs inputs of any shape that the signature allows, on tensors made for the occasion,
 // and takes outputs of whatever shape the model gives.
-func (s *session) runFreely(inputs, outputs []inference.Tensor) (err error) {
-	m := s.model
+func (s *session) runFreely(inputs, outputs []inference.Tensor, copied *inference.Copied) (err error) {
+	m, began := s.model, time.Now()
 	var values []ort.Value
 	defer func() {
 		for _, v := range values {
@@ -37,14 +38,17 @@ func (s *session) runFreely(inputs, outputs []inference.Tensor) (err error) {
 	}
 	values = slices.Grow(values, len(m.outputs))[:len(m.inputs)+len(m.outputs)]
 	results := values[len(m.inputs):]
+	copied.In += time.Since(began)
 	if err := s.ort.Run(values[:len(m.inputs)], results); err != nil {
 		return fmt.Errorf("%w: %w", inference.ErrModelFailed, err)
 	}
+	began = time.Now()
 	for i := range m.outputs {
 		if err := take(&m.outputs[i], results[i], inference.Find(outputs, m.outputs[i].Name, i)); err != nil {
 			return err
 		}
 	}
+	copied.Out += time.Since(began)
 	return nil
 }
 

@@ -26,7 +26,7 @@ type Model struct {
 	free chan *session
 }
 
-var _ inference.Model = (*Model)(nil)
+var _ inference.Meter = (*Model)(nil)
 
 // start opens n sessions.
 func (m *Model) start(ctx context.Context, path string, n int, options *ort.SessionOptions) error {
@@ -67,6 +67,12 @@ func (m *Model) Concurrency() int { return cap(m.free) }
 
 // Run implements inference.Model.
 func (m *Model) Run(ctx context.Context, inputs, outputs []inference.Tensor) error {
+	var copied inference.Copied
+	return m.RunMeasured(ctx, inputs, outputs, &copied)
+}
+
+// RunMeasured implements inference.Meter.
+func (m *Model) RunMeasured(ctx context.Context, inputs, outputs []inference.Tensor, copied *inference.Copied) error {
 	rows, err := inference.CheckInputs(m.inputs, inputs)
 	if err != nil {
 		return err
@@ -80,9 +86,9 @@ func (m *Model) Run(ctx context.Context, inputs, outputs []inference.Tensor) err
 	}
 	defer func() { m.free <- s }() // it has room for all sessions
 	if m.layout == nil || m.uncounted.Load() {
-		return s.runFreely(inputs, outputs)
+		return s.runFreely(inputs, outputs, copied)
 	}
-	err = s.runRows(rows, inputs, outputs)
+	err = s.runRows(rows, inputs, outputs, copied)
 	if err == nil {
 		return nil
 	}
@@ -91,7 +97,7 @@ func (m *Model) Run(ctx context.Context, inputs, outputs []inference.Tensor) err
 	}
 	// The model may be sound all the same: first dimensions that are not rows (positions found, boxes
 	// kept) look just like rows in a signature. If it is not, this run says why.
-	err = s.runFreely(inputs, outputs)
+	err = s.runFreely(inputs, outputs, copied)
 	if err == nil {
 		m.uncounted.Store(true)
 	}

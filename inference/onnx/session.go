@@ -3,6 +3,7 @@ package onnx
 import (
 	"errors"
 	"runtime"
+	"time"
 	"unsafe"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -30,7 +31,7 @@ type binding struct {
 }
 
 // runRows runs any number of rows, as many at a time as the layout allows.
-func (s *session) runRows(rows int64, inputs, outputs []inference.Tensor) error {
+func (s *session) runRows(rows int64, inputs, outputs []inference.Tensor, copied *inference.Copied) error {
 	l := s.model.layout
 	for i := range l.outputs {
 		r := &l.outputs[i]
@@ -46,15 +47,17 @@ func (s *session) runRows(rows int64, inputs, outputs []inference.Tensor) error 
 		if err != nil {
 			return err
 		}
-		at := int64(0)
+		began, at := time.Now(), int64(0)
 		for i := range l.inputs {
 			r := &l.inputs[i]
 			in := inference.Find(inputs, r.spec.Name, i)
 			copy(s.region(&at, r), in.Data[from*r.rowSize:(from+n)*r.rowSize])
 		}
+		copied.In += time.Since(began)
 		if err := s.ort.RunWithBinding(b.io); err != nil {
 			return err
 		}
+		began = time.Now()
 		for i := range l.outputs {
 			r := &l.outputs[i]
 			got := s.region(&at, r)
@@ -62,6 +65,7 @@ func (s *session) runRows(rows int64, inputs, outputs []inference.Tensor) error 
 				copy(out.Data[from*r.rowSize:(from+n)*r.rowSize], got)
 			}
 		}
+		copied.Out += time.Since(began)
 	}
 	return nil
 }

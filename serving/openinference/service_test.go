@@ -140,14 +140,15 @@ func TestModelStatistics(t *testing.T) {
 		var batched uint64
 		for _, b := range got.GetBatchStats() {
 			sizes = append(sizes, [2]uint64{b.GetBatchSize(), b.GetComputeInfer().GetCount()})
-			batched += b.GetComputeInfer().GetNs()
+			batched += b.GetComputeInput().GetNs() + b.GetComputeInfer().GetNs() + b.GetComputeOutput().GetNs()
 		}
 		if got.GetInferenceCount() != 7 || got.GetExecutionCount() != 4 || in.GetSuccess().GetCount() != 4 || in.GetFail().GetCount() != 1 ||
 			in.GetQueue().GetCount() != 4 || in.GetComputeInfer().GetCount() != 4 || !slices.Equal(sizes, [][2]uint64{{1, 1}, {2, 3}}) {
 			t.Errorf("got %v", got)
 		}
-		if in.GetComputeInfer().GetNs() == 0 || in.GetComputeInfer().GetNs() != batched || in.GetFail().GetNs() == 0 ||
-			in.GetSuccess().GetNs() != in.GetQueue().GetNs()+in.GetComputeInfer().GetNs() || in.GetSuccess().GetNs() > uint64(time.Since(before)) {
+		computed := in.GetComputeInput().GetNs() + in.GetComputeInfer().GetNs() + in.GetComputeOutput().GetNs()
+		if in.GetComputeInput().GetNs() == 0 || in.GetComputeInfer().GetNs() == 0 || in.GetComputeOutput().GetNs() == 0 || computed != batched ||
+			in.GetFail().GetNs() == 0 || in.GetSuccess().GetNs() != in.GetQueue().GetNs()+computed || in.GetSuccess().GetNs() > uint64(time.Since(before)) {
 			t.Errorf("times: got %v", got)
 		}
 		if last := time.UnixMilli(int64(got.GetLastInference())); last.Before(before.Truncate(time.Millisecond)) || last.After(time.Now()) {

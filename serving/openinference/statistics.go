@@ -2,6 +2,7 @@ package openinference
 
 import (
 	"context"
+	"time"
 
 	pb "footballprediction/api/gen/inference"
 	"footballprediction/inference"
@@ -49,6 +50,7 @@ func (s *Service) ModelStatistics(_ context.Context, request *pb.ModelStatistics
 
 func newStatistics(handle inference.Handle) *pb.ModelStatistics {
 	s := handle.Statistics()
+	input, infer, output := split(s.Computed, s.Copied)
 	all := &pb.ModelStatistics{
 		Name:           handle.Name(),
 		Version:        handle.Version(),
@@ -56,8 +58,8 @@ func newStatistics(handle inference.Handle) *pb.ModelStatistics {
 		ExecutionCount: s.Executions,
 		InferenceStats: &pb.InferStatistics{
 			Success: newDuration(s.Answered), Fail: newDuration(s.Failed),
-			Queue: newDuration(s.Waited), ComputeInput: newDuration(within(s.Computed)),
-			ComputeInfer: newDuration(s.Computed), ComputeOutput: newDuration(within(s.Computed)),
+			Queue:        newDuration(s.Waited),
+			ComputeInput: newDuration(input), ComputeInfer: newDuration(infer), ComputeOutput: newDuration(output),
 			CacheHit: &pb.StatisticDuration{}, CacheMiss: &pb.StatisticDuration{},
 		},
 	}
@@ -65,16 +67,21 @@ func newStatistics(handle inference.Handle) *pb.ModelStatistics {
 		all.LastInference = uint64(s.Last.UnixMilli())
 	}
 	for _, batch := range s.Batches {
+		input, infer, output := split(batch.Tally, batch.Copied)
 		all.BatchStats = append(all.BatchStats, &pb.InferBatchStatistics{
-			BatchSize: uint64(batch.Rows), ComputeInput: newDuration(within(batch.Tally)),
-			ComputeInfer: newDuration(batch.Tally), ComputeOutput: newDuration(within(batch.Tally)),
+			BatchSize:    uint64(batch.Rows),
+			ComputeInput: newDuration(input), ComputeInfer: newDuration(infer), ComputeOutput: newDuration(output),
 		})
 	}
 	return all
 }
 
-// within are events whose time is counted as part of that of others.
-func within(t inference.Tally) inference.Tally { return inference.Tally{Count: t.Count} }
+// split takes the time of executions apart: copying inputs, computing, copying outputs.
+func split(t inference.Tally, copied inference.Copied) (input, infer, output inference.Tally) {
+	part := func(d time.Duration) inference.Tally { return inference.Tally{Count: t.Count, Time: d} }
+	// Of an execution that has just ended, the copies may be known before all the rest.
+	return part(copied.In), part(max(0, t.Time-copied.In-copied.Out)), part(copied.Out)
+}
 
 func newDuration(t inference.Tally) *pb.StatisticDuration {
 	return &pb.StatisticDuration{Count: t.Count, Ns: uint64(t.Time)}
