@@ -14,7 +14,7 @@ import (
 //	1 byte     flags, by kind
 //	4 bytes    as-of, days since 1970-01-01
 //	…          the body: float32 values of a vector; text and float64 numbers of a state
-//	4 bytes    CRC-32C of all before it
+//	4 bytes    CRC-32C of all before it and, of a vector, of its match's ID, so that it is no other's
 //
 // Text is preceded by its length as a uvarint. States keep every float64 bit, so that a vector
 // compared from packed states equals one compared from the originals bit by bit.
@@ -46,8 +46,8 @@ const (
 	flagEarlier      byte = 4
 )
 
-// PackVector appends the packed vector to b. Only Values, AsOf and Unlinked are kept.
-func (r *Recipe) PackVector(b []byte, v *Vector) []byte {
+// PackVector appends the packed vector of a match to b. Only Values, AsOf and Unlinked are kept.
+func (r *Recipe) PackVector(b []byte, match string, v *Vector) []byte {
 	var flags byte
 	if v.Unlinked {
 		flags = flagUnlinked
@@ -57,15 +57,15 @@ func (r *Recipe) PackVector(b []byte, v *Vector) []byte {
 	for _, value := range v.Values {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(value))
 	}
-	return packChecksum(b, start)
+	return packChecksum(b, start, match)
 }
 
-// UnpackVector reads a packed vector into v, reusing the capacity of its Values. On an error,
-// ErrForeignSchema or ErrCorrupt, v has no Values.
-func (r *Recipe) UnpackVector(packed string, v *Vector) error {
+// UnpackVector reads the packed vector of a match into v, reusing the capacity of its Values. On an
+// error, ErrForeignSchema or ErrCorrupt, v has no Values.
+func (r *Recipe) UnpackVector(packed, match string, v *Vector) error {
 	values := v.Values[:0]
 	*v = Vector{Values: values}
-	u, err := r.unpack(packed, kindVector)
+	u, err := r.unpack(packed, kindVector, match)
 	if err != nil {
 		return err
 	}
@@ -104,13 +104,13 @@ func (r *Recipe) PackTeamState(b []byte, t *TeamState) []byte {
 		}
 		b = packNumbers(b, s.Ratings[:r.ratings])
 	}
-	return packChecksum(b, start)
+	return packChecksum(b, start, "")
 }
 
 // UnpackTeamState reads a packed state into t, reusing the capacity of its Spells. The texts of t
 // are parts of packed. On an error, ErrForeignSchema or ErrCorrupt, t is undefined.
 func (r *Recipe) UnpackTeamState(packed string, t *TeamState) error {
-	u, err := r.unpack(packed, kindTeam)
+	u, err := r.unpack(packed, kindTeam, "")
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (r *Recipe) PackLeagueState(b []byte, l *LeagueState) []byte {
 			b = packNumbers(b, e.FromAbove[:r.ratings])
 		}
 	}
-	return packChecksum(b, start)
+	return packChecksum(b, start, "")
 }
 
 func (r *Recipe) packMeans(b []byte, means *countMeans, market leagueMarket) []byte {
@@ -178,7 +178,7 @@ func (r *Recipe) packMeans(b []byte, means *countMeans, market leagueMarket) []b
 // UnpackLeagueState reads a packed state into l, reusing its Entrants. The texts of l are parts of
 // packed. On an error, ErrForeignSchema or ErrCorrupt, l is undefined.
 func (r *Recipe) UnpackLeagueState(packed string, l *LeagueState) error {
-	u, err := r.unpack(packed, kindLeague)
+	u, err := r.unpack(packed, kindLeague, "")
 	if err != nil {
 		return err
 	}

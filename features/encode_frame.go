@@ -34,10 +34,17 @@ func packNumbers(b []byte, numbers []float64) []byte {
 	return b
 }
 
-// packChecksum ends the value that begins at start.
-func packChecksum(b []byte, start int) []byte {
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli))
+// packChecksum ends the value that begins at start and belongs to a match, if to any.
+func packChecksum(b []byte, start int, match string) []byte {
+	return binary.LittleEndian.AppendUint32(b, checksum(b[start:], match))
 }
+
+func checksum(value []byte, match string) uint32 {
+	return crc32.Update(crc32.Checksum(value, castagnoli), castagnoli, bytesOf(match))
+}
+
+// bytesOf returns the bytes of a text without copying it; nobody may write to them.
+func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }
 
 // unpacker reads the body of a packed value. Past its end it reads zeros and notes that it is short.
 type unpacker struct {
@@ -50,15 +57,14 @@ type unpacker struct {
 	wild   bool // a number was not finite
 }
 
-// unpack checks a value's frame and reads its header.
-func (r *Recipe) unpack(packed string, kind byte) (unpacker, error) {
+// unpack checks the frame of a value that belongs to a match, if to any, and reads its header.
+func (r *Recipe) unpack(packed string, kind byte, match string) (unpacker, error) {
 	if len(packed) < headerSize+checksumSize || len(packed) > MaxPacked {
 		return unpacker{}, fmt.Errorf("%w: expected %d to %d bytes, got %d", ErrCorrupt, headerSize+checksumSize, MaxPacked, len(packed))
 	}
-	// A checksum over text would otherwise copy it; nobody writes to these bytes.
-	bytes := unsafe.Slice(unsafe.StringData(packed), len(packed))
+	bytes := bytesOf(packed)
 	body := bytes[:len(bytes)-checksumSize]
-	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(bytes[len(body):]) {
+	if checksum(body, match) != binary.LittleEndian.Uint32(bytes[len(body):]) {
 		return unpacker{}, fmt.Errorf("%w: checksum", ErrCorrupt)
 	}
 	if !strings.HasPrefix(packed, r.prefix) {

@@ -71,9 +71,9 @@ func packedVectorsSurvive(t *testing.T, recipe *Recipe) {
 			t.Fatalf("%v: unlinked %v", f, want.Unlinked)
 		}
 		behind := []byte("behind something else ")
-		packed := recipe.PackVector(behind, &want)[len(behind):]
+		packed := recipe.PackVector(behind, "m", &want)[len(behind):]
 		unpacked := Vector{Values: make([]float32, 3, 100), Degraded: "gone", Err: ErrNotKept}
-		if err := recipe.UnpackVector(string(packed), &unpacked); err != nil {
+		if err := recipe.UnpackVector(string(packed), "m", &unpacked); err != nil {
 			t.Fatal(err)
 		}
 		sameVector(t, unpacked, want)
@@ -95,16 +95,18 @@ func sameVector(t *testing.T, got, want Vector) {
 func packedKinds(t testing.TB) map[string]struct {
 	packed []byte
 	unpack func(string) error
+	match  string
 } {
 	r := learned(t, matchRecipe)
 	v := matchRecipe.Compare(r.League("E0"), r.Team("eng-a"), r.Team("eng-b"), "2013-14", 20000, nil)
 	return map[string]struct {
 		packed []byte
 		unpack func(string) error
+		match  string
 	}{
-		"vector": {matchRecipe.PackVector(nil, &v), func(s string) error { return matchRecipe.UnpackVector(s, new(Vector)) }},
-		"team":   {matchRecipe.PackTeamState(nil, r.Team("eng-a")), func(s string) error { return matchRecipe.UnpackTeamState(s, new(TeamState)) }},
-		"league": {matchRecipe.PackLeagueState(nil, r.League("E0")), func(s string) error { return matchRecipe.UnpackLeagueState(s, new(LeagueState)) }},
+		"vector": {matchRecipe.PackVector(nil, "m", &v), func(s string) error { return matchRecipe.UnpackVector(s, "m", new(Vector)) }, "m"},
+		"team":   {matchRecipe.PackTeamState(nil, r.Team("eng-a")), func(s string) error { return matchRecipe.UnpackTeamState(s, new(TeamState)) }, ""},
+		"league": {matchRecipe.PackLeagueState(nil, r.League("E0")), func(s string) error { return matchRecipe.UnpackLeagueState(s, new(LeagueState)) }, ""},
 	}
 }
 
@@ -124,15 +126,16 @@ func TestUnpackRefuses(t *testing.T) {
 			refused("a changed bit", changed, ErrCorrupt)
 		}
 		body := kind.packed[:len(kind.packed)-checksumSize]
-		refused("bytes too many", packChecksum(append(slices.Clone(body), 0, 0, 0, 0), 0), ErrCorrupt)
-		refused("a value too long", packChecksum(append(slices.Clone(body), make([]byte, MaxPacked)...), 0), ErrCorrupt)
+		refused("bytes too many", packChecksum(append(slices.Clone(body), 0, 0, 0, 0), 0, kind.match), ErrCorrupt)
+		refused("a value too long", packChecksum(append(slices.Clone(body), make([]byte, MaxPacked)...), 0, kind.match), ErrCorrupt)
 		for n := headerSize; n < len(body); n++ { // cut short by somebody who knows of checksums
-			refused("a shorter body", packChecksum(slices.Clone(body[:n]), 0), ErrCorrupt)
+			refused("a shorter body", packChecksum(slices.Clone(body[:n]), 0, kind.match), ErrCorrupt)
 		}
-		refused("a value of the other recipe", packChecksum(append([]byte(pastOddsRecipe.prefix), body[8:]...), 0), ErrForeignSchema)
+		refused("a value of the other recipe", packChecksum(append([]byte(pastOddsRecipe.prefix), body[8:]...), 0, kind.match), ErrForeignSchema)
+		refused("a value of another match", packChecksum(slices.Clone(body), 0, "n"), ErrCorrupt)
 		foreign := slices.Clone(body)
 		foreign[0]++
-		refused("another schema", packChecksum(foreign, 0), ErrForeignSchema)
+		refused("another schema", packChecksum(foreign, 0, kind.match), ErrForeignSchema)
 		for other, o := range kinds {
 			if other != name {
 				refused("a "+other, o.packed, ErrCorrupt)
@@ -146,7 +149,7 @@ func TestUnpackRefusesNumbersThatAreNone(t *testing.T) {
 	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 		v := matchRecipe.Compare(r.League("E0"), r.Team("eng-a"), r.Team("eng-b"), "2013-14", 20000, nil)
 		v.Values[7] = float32(bad)
-		if err := matchRecipe.UnpackVector(string(matchRecipe.PackVector(nil, &v)), &v); !errors.Is(err, ErrCorrupt) || len(v.Values) != 0 {
+		if err := matchRecipe.UnpackVector(string(matchRecipe.PackVector(nil, "m", &v)), "m", &v); !errors.Is(err, ErrCorrupt) || len(v.Values) != 0 {
 			t.Errorf("vector with %v: %v", bad, err)
 		}
 		team := *r.Team("eng-a")
@@ -165,13 +168,13 @@ func FuzzUnpack(f *testing.F) {
 	}
 	f.Add([]byte{kindTeam, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 3})
 	f.Fuzz(func(t *testing.T, body []byte) {
-		packed := string(packChecksum(append([]byte(matchRecipe.prefix), body...), 0))
+		packed := string(packChecksum(append([]byte(matchRecipe.prefix), body...), 0, ""))
 		var team TeamState
 		if matchRecipe.UnpackTeamState(packed, &team) == nil && len(team.Spells) > len(packed)/(8*matchRatings) {
 			t.Errorf("%d spells out of %d bytes", len(team.Spells), len(packed))
 		}
 		var v Vector
-		if matchRecipe.UnpackVector(packed, &v) == nil && len(v.Values) != len(matchRecipe.Schema.Features) {
+		if matchRecipe.UnpackVector(packed, "", &v) == nil && len(v.Values) != len(matchRecipe.Schema.Features) {
 			t.Errorf("%d values", len(v.Values))
 		}
 		var league LeagueState
@@ -186,11 +189,11 @@ func BenchmarkUnpack(b *testing.B) {
 	r := learned(b, matchRecipe)
 	league, home, visitor := r.League("E0"), r.Team("eng-a"), r.Team("eng-b")
 	v := matchRecipe.Compare(league, home, visitor, "2013-14", 20000, nil)
-	packed := string(matchRecipe.PackVector(nil, &v))
+	packed := string(matchRecipe.PackVector(nil, "m", &v))
 	b.Run("vector", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if err := matchRecipe.UnpackVector(packed, &v); err != nil {
+			if err := matchRecipe.UnpackVector(packed, "m", &v); err != nil {
 				b.Fatal(err)
 			}
 		}

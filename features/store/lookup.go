@@ -106,7 +106,9 @@ func (l *lookup) league(code string) int {
 func (l *lookup) answer(i int, f *features.Fixture, values []rueidis.RedisMessage, out *features.Vector, counts *valueCounts) bool {
 	n := &l.needs[i]
 	if n.stored {
-		err := read(values[n.vector], l.recipe.UnpackVector, out)
+		err := read(values[n.vector], func(packed string, into *features.Vector) error {
+			return l.recipe.UnpackVector(packed, f.MatchID, into)
+		}, out)
 		if err == nil && out.AsOf >= f.Date {
 			err = fmt.Errorf("%w: as of %s", features.ErrCorrupt, out.AsOf)
 		}

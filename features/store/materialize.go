@@ -102,7 +102,7 @@ func (w *writer) materialize(ctx context.Context, m *Memory, now time.Time) (out
 			keep = keepIllustrative
 		}
 		over := (max(match.Date, features.DateOf(now)) + 1).Time()
-		packed = recipe.PackVector(packed[:0], &vector)
+		packed = recipe.PackVector(packed[:0], match.ID, &vector)
 		if err := w.set(ctx, w.keys.matches+match.ID, packed, over.Add(keep)); err != nil {
 			return out, err
 		}

@@ -35,7 +35,7 @@ func TestRedisValuesThatCannotBeUsed(t *testing.T) {
 	vector, home := get(t, client, testKeys.matches+match.MatchID), get(t, client, testKeys.teams+pair.Home)
 	away, league := get(t, client, testKeys.teams+pair.Away), get(t, client, testKeys.leagues+pair.Competition)
 	// Another program wrote it: all is well but the schema.
-	foreign := func(packed string) string { return resealed("12345678" + packed[8:]) }
+	foreign := func(packed, match string) string { return resealed("12345678"+packed[8:], match) }
 	late := features.Vector{Values: make([]float32, len(features.CurrentSchema().Features)), AsOf: match.Date}
 
 	for name, c := range map[string]struct {
@@ -50,20 +50,21 @@ func TestRedisValuesThatCannotBeUsed(t *testing.T) {
 		"no vector":                 {match, testKeys.matches + match.MatchID, "", FromTeamStates, missing},
 		"no home team":              {pair, testKeys.teams + pair.Home, "", FromTeamStates, missing},
 		"no league":                 {pair, testKeys.leagues + pair.Competition, "", FromTeamStates, missing},
-		"vector of another schema":  {match, testKeys.matches + match.MatchID, foreign(vector), FromTeamStates, foreignCount},
-		"team of another schema":    {pair, testKeys.teams + pair.Away, foreign(away), FromTeamStates, foreignCount},
-		"league of another schema":  {pair, testKeys.leagues + pair.Competition, foreign(league), FromTeamStates, foreignCount},
+		"vector of another schema":  {match, testKeys.matches + match.MatchID, foreign(vector, match.MatchID), FromTeamStates, foreignCount},
+		"team of another schema":    {pair, testKeys.teams + pair.Away, foreign(away, ""), FromTeamStates, foreignCount},
+		"league of another schema":  {pair, testKeys.leagues + pair.Competition, foreign(league, ""), FromTeamStates, foreignCount},
 		"vector cut short":          {match, testKeys.matches + match.MatchID, vector[:len(vector)/2], FromTeamStates, corrupt},
 		"vector of one byte":        {match, testKeys.matches + match.MatchID, "V", FromTeamStates, corrupt},
 		"vector with a changed bit": {match, testKeys.matches + match.MatchID, changed(vector), FromTeamStates, corrupt},
 		"team cut short":            {pair, testKeys.teams + pair.Home, home[:len(home)-1], FromTeamStates, corrupt},
 		"league with a changed bit": {pair, testKeys.leagues + pair.Competition, changed(league), FromTeamStates, corrupt},
 		"a team for a vector":       {match, testKeys.matches + match.MatchID, home, FromTeamStates, corrupt},
+		"vector of another match":   {match, testKeys.matches + match.MatchID, get(t, client, testKeys.matches+memory.matches[len(memory.matches)-2].ID), FromTeamStates, corrupt},
 		"another team":              {pair, testKeys.teams + pair.Home, away, FromTeamStates, corrupt},
 		"far too much":              {match, testKeys.matches + match.MatchID, strings.Repeat(vector, 1000), FromTeamStates, corrupt},
 		"text":                      {pair, testKeys.teams + pair.Home, `{"team":"Arsenal"}`, FromTeamStates, corrupt},
 		"a vector that has seen the match": {
-			match, testKeys.matches + match.MatchID, string(features.DefaultRecipe().PackVector(nil, &late)), FromTeamStates, corrupt,
+			match, testKeys.matches + match.MatchID, string(features.DefaultRecipe().PackVector(nil, match.MatchID, &late)), FromTeamStates, corrupt,
 		},
 	} {
 		before := r.Status()
@@ -111,9 +112,9 @@ func changed(packed string) string {
 }
 
 // resealed gives a value that was changed the checksum it would have.
-func resealed(packed string) string {
-	body := []byte(packed[:len(packed)-4])
-	return string(binary.LittleEndian.AppendUint32(body, crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli))))
+func resealed(packed, match string) string {
+	body := packed[:len(packed)-4]
+	return string(binary.LittleEndian.AppendUint32([]byte(body), crc32.Checksum([]byte(body+match), crc32.MakeTable(crc32.Castagnoli))))
 }
 
 func get(t *testing.T, client rueidis.Client, key string) string {
