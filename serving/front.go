@@ -42,7 +42,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (f *front) check(w http.ResponseWriter, r *http.Request) *Error {
 	if f.procedure.answer != nil && r.ContentLength > int64(f.policy.limit)+5 { // and the prefix that gRPC puts before a message
 		drain(r)
-		return f.policy.limit.exceeded()
+		return f.policy.limit.exceeded(r.ContentLength)
 	}
 	names := connectUnary
 	switch content := r.Header.Get("Content-Type"); {

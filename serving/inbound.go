@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 
 	"connectrpc.com/connect"
@@ -26,8 +27,16 @@ type messageLimit int
 // and then refused.
 func (l messageLimit) transport() int { return 4 * int(l) }
 
-func (l messageLimit) exceeded() *Error {
-	return errorf(MessageTooLarge, "message: expected at most %d bytes, got more", l)
+func (l messageLimit) exceeded(size int64) *Error { return TooLarge("message", int64(l), size) }
+
+// TooLarge is the error for a message, by its name, of more bytes than the limit. A size that is one more
+// than the limit is where reading ended, not the message.
+func TooLarge(what string, limit, size int64) *Error {
+	got := "more"
+	if size > limit+1 {
+		got = strconv.FormatInt(size, 10)
+	}
+	return errorf(MessageTooLarge, "%s: expected at most %d bytes, got %s", what, limit, got)
 }
 
 // inbound is a request message on its way in. Both transports would turn what is wrong with a
@@ -40,7 +49,7 @@ type inbound struct {
 // decode fills the message from size bytes by parse, or notes why it cannot.
 func (in *inbound) decode(size int, limit messageLimit, parse func(proto.Message) error) {
 	if size > int(limit) {
-		in.err = limit.exceeded()
+		in.err = limit.exceeded(int64(size))
 		return
 	}
 	err := parse(in.message)

@@ -112,7 +112,7 @@ func (r *route) bindBody(message proto.Message, request *http.Request) error {
 		return errorf(FieldInvalid, "body: %w", err)
 	case len(body) > int(limit):
 		drain(request)
-		return limit.exceeded()
+		return limit.exceeded(max(request.ContentLength, int64(len(body))))
 	case !r.body && len(body) > 0:
 		return errorf(FieldInvalid, "body: expected none, got %d bytes", len(body))
 	case !r.body:

@@ -79,7 +79,7 @@ func sendBytes(t *testing.T, s *site, body []byte, compressed bool) map[string]*
 
 func TestMessageTooLarge(t *testing.T) {
 	s := newWorld().serve(t, ServerOptions{})
-	tooLarge := wrong{code: codes.ResourceExhausted, reason: "MESSAGE_TOO_LARGE", message: "at most 4194304 bytes"}
+	tooLarge := wrong{code: codes.ResourceExhausted, reason: "MESSAGE_TOO_LARGE", message: "message: expected at most 4194304 bytes, got "}
 	request := pairing(strings.Repeat("x", MaxMessageBytes), "Chelsea")
 	for _, c := range predictors(t, s) {
 		if c.name == "connect get" {

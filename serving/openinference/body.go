@@ -18,11 +18,8 @@ import (
 
 // readBody returns a request's body, decompressed, of no more than serving.MaxMessageBytes.
 func readBody(r *http.Request) ([]byte, error) {
-	tooLarge := func() error {
-		return serving.ErrorAt("body", serving.MessageTooLarge, "body: expected at most %d bytes, got more", serving.MaxMessageBytes)
-	}
 	if r.ContentLength > serving.MaxMessageBytes {
-		return nil, tooLarge()
+		return nil, serving.TooLarge("body", serving.MaxMessageBytes, r.ContentLength)
 	}
 	encoding := r.Header.Get("Content-Encoding")
 	var (
@@ -49,7 +46,7 @@ func readBody(r *http.Request) ([]byte, error) {
 	case err != nil:
 		return nil, serving.ErrorAt("body", serving.FieldInvalid, "body: expected it whole: %w", err)
 	case len(body) > serving.MaxMessageBytes:
-		return nil, tooLarge()
+		return nil, serving.TooLarge("body", serving.MaxMessageBytes, int64(len(body)))
 	}
 	return body, nil
 }

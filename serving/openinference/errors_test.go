@@ -186,7 +186,7 @@ var inferErrors = []struct {
 	{"what the model fails on", &pb.ModelInferRequest{ModelName: "lookup", Inputs: inputs{input("index", []int64{1}, int64(9))}},
 		wrong{codes.Internal, serving.ModelFailed, "", "model lookup version 1 failed"}},
 	{"a message over the limit", with(raw(rows()), func(r *pb.ModelInferRequest) { r.RawInputContents[0] = make([]byte, serving.MaxMessageBytes) }),
-		wrong{codes.ResourceExhausted, serving.MessageTooLarge, "", "at most 4194304 bytes"}},
+		wrong{codes.ResourceExhausted, serving.MessageTooLarge, "", "message: expected at most 4194304 bytes, got 41943"}},
 }
 
 func TestModelInferErrors(t *testing.T) {

@@ -255,7 +255,8 @@ func TestRESTInferJSON(t *testing.T) {
 		{"no gzip", "halves", "{}", map[string]string{"Content-Encoding": "gzip"}, 400, "compressed by gzip"},
 		{"a bomb", "halves", bomb(func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }), map[string]string{"Content-Encoding": "gzip"}, 413, "at most 4194304 bytes"},
 		{"another bomb", "halves", bomb(func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) }), map[string]string{"Content-Encoding": "deflate"}, 413, "at most 4194304 bytes"},
-		{"a body over the limit", "halves", strings.Repeat(" ", serving.MaxMessageBytes+1), nil, 413, "at most 4194304 bytes"},
+		{"a body over the limit", "halves", strings.Repeat(" ", serving.MaxMessageBytes+1), nil, 413, "body: expected at most 4194304 bytes, got more"},
+		{"a body far over the limit", "halves", strings.Repeat(" ", 5_000_000), nil, 413, "body: expected at most 4194304 bytes, got 5000000"},
 	} {
 		status, _, body := s.fetch(t, "POST", "/v2/models/"+test.model+"/infer", test.header, []byte(test.body))
 		if status != test.status || !strings.Contains(string(body), test.want) || !json.Valid(body) {
