@@ -1,12 +1,12 @@
 package inference
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -94,15 +94,13 @@ func ReadConfig(dir string) (Config, error) {
 func parseConfig(text []byte) (Config, error) {
 	var c Config
 	settings := c.settings()
+	if err := checkJSON(text); err != nil {
+		return c, err
+	}
 	err := members(text, func(key string, value json.RawMessage) error {
 		read := settings[key]
 		if read == nil {
-			known := make([]string, 0, len(settings))
-			for name := range settings {
-				known = append(known, name)
-			}
-			slices.Sort(known)
-			return fmt.Errorf("unknown key %q: expected some of %s", clip(key), strings.Join(known, ", "))
+			return unknownKey(key, slices.Sorted(maps.Keys(settings)))
 		}
 		if expected := read(value); expected != "" {
 			return fmt.Errorf("%s: expected %s, got %s", key, expected, clip(string(value)))
@@ -240,40 +238,4 @@ func texts(to *map[string]string) setting {
 		}
 		return ""
 	}
-}
-
-// members calls f for each member of a JSON object, and refuses what is none and keys given twice.
-func members(text []byte, f func(key string, value json.RawMessage) error) error {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	if start, err := decoder.Token(); err != nil {
-		return err
-	} else if start != json.Delim('{') {
-		return fmt.Errorf("expected an object, got %s", clip(strings.TrimSpace(string(text))))
-	}
-	seen := map[string]bool{}
-	for decoder.More() {
-		name, err := decoder.Token()
-		if err != nil {
-			return err
-		}
-		key := name.(string) // nothing else can be here
-		if seen[key] {
-			return fmt.Errorf("%s: it is given twice", clip(key))
-		}
-		seen[key] = true
-		var value json.RawMessage
-		if err := decoder.Decode(&value); err != nil {
-			return fmt.Errorf("%s: %w", clip(key), err)
-		}
-		if err := f(key, value); err != nil {
-			return err
-		}
-	}
-	if _, err := decoder.Token(); err != nil { // its end
-		return err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("expected nothing after the object")
-	}
-	return nil
 }
