@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Exit statuses beside 0: the work failed, or it was asked for wrongly.
@@ -46,9 +48,26 @@ func rootCommand() *cobra.Command {
 	root := group("footballprediction", "Predict football matches")
 	root.Version = version()
 	root.SilenceUsage, root.SilenceErrors = true, true // an error is one line; --help is there for the rest
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{explainFlag(err)} })
 	root.AddCommand(serveCommand(), predictCommand(), modelsCommand(), featuresCommand(), backtestCommand(), simulateCommand())
 	return root
+}
+
+// explainFlag says what a flag should have been.
+func explainFlag(err error) error {
+	wrong, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return err
+	}
+	expected := map[string]string{
+		"bool": "true or false", "duration": "a duration such as 5s",
+		"int32":  fmt.Sprintf("a whole number from %d to %d", math.MinInt32, math.MaxInt32),
+		"uint64": fmt.Sprintf("a whole number from 0 to %d", uint64(math.MaxUint64)),
+	}[wrong.GetFlag().Value.Type()]
+	if expected == "" {
+		return err
+	}
+	return fmt.Errorf("--%s: expected %s, got %q", wrong.GetFlag().Name, expected, wrong.GetValue())
 }
 
 // group is a command that only holds others: to name none, or one that it does not hold, is the

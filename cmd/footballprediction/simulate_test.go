@@ -69,7 +69,10 @@ func TestSimulateWrongly(t *testing.T) {
 		{[]string{"E0", "--seasons", "0"}, "--seasons: expected 1 to 1000000, got 0"},
 		{[]string{"E0", "--seasons", "-4"}, "--seasons: expected 1 to 1000000, got -4"},
 		{[]string{"E0", "--seasons", "1000001"}, "simulations: expected 1 to 1000000, got 1000001"},
-		{[]string{"E0", "--seed", "-1"}, "invalid syntax"},
+		{[]string{"E0", "--seed", "-1"}, `--seed: expected a whole number from 0 to 18446744073709551615, got "-1"`},
+		{[]string{"E0", "--seed", "18446744073709551616"}, `got "18446744073709551616"`},
+		{[]string{"E0", "--seasons", "many"}, `--seasons: expected a whole number from -2147483648 to 2147483647, got "many"`},
+		{[]string{"E0", "--json=maybe"}, `--json: expected true or false, got "maybe"`},
 	} {
 		if r := run(t, append([]string{"simulate"}, c.args...)...); r.status != exitUsage || !strings.Contains(r.stderr, c.want) {
 			t.Errorf("%v: status %d, %s", c.args, r.status, r.stderr)

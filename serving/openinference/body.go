@@ -1,16 +1,16 @@
 package openinference
 
 import (
+	"bytes"
 	"compress/gzip"
 	"compress/zlib"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
-
-	"bytes"
 	"unicode/utf8"
 
 	"footballprediction/serving"
@@ -135,9 +135,24 @@ func explainJSON(body []byte, err error) *serving.Error {
 		return serving.ErrorAt("body", serving.FieldInvalid, "body: expected JSON: byte %d: %w", syntax.Offset-1, err)
 	}
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return serving.ErrorAt("body", serving.FieldInvalid, "body: field %s: expected %s, got %s", wrong.Field, wrong.Type, wrong.Value)
+		return serving.ErrorAt("body", serving.FieldInvalid, "body: field %s: expected %s, got %s", wrong.Field, jsonName(wrong.Type), wrong.Value)
 	}
 	return serving.ErrorAt("body", serving.FieldInvalid, "body: expected JSON: %w", err)
+}
+
+// jsonName says what is read into a type, as JSON has it.
+func jsonName(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "a string"
+	case reflect.Int64:
+		return "a whole number of 64 bits"
+	case reflect.Slice:
+		return "a list"
+	}
+	return "an object"
 }
 
 // checkText refuses JSON that is not UTF-8, of which something would be lost unnoticed.

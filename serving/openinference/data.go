@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"footballprediction/inference"
@@ -187,10 +186,36 @@ func unquote(token []byte) ([]byte, error) {
 	if err := json.Unmarshal(token, &unescaped); err != nil {
 		return nil, fmt.Errorf("expected a string: %w", err)
 	}
-	if strings.ContainsRune(unescaped, utf8.RuneError) && !bytes.ContainsRune(text, utf8.RuneError) && !bytes.Contains(bytes.ToLower(text), []byte(`\ufffd`)) {
+	if hasHalf(text) {
 		return nil, fmt.Errorf("expected a string, got half of a surrogate pair in %s", clip(string(token)))
 	}
 	return []byte(unescaped), nil
+}
+
+// hasHalf tells whether half of a surrogate pair is among the escapes of a JSON string, in whose place
+// another character would be read unnoticed.
+func hasHalf(text []byte) bool {
+	unit := func(at int) uint64 { // 0 where no such escape begins
+		if at+6 > len(text) || text[at] != '\\' || text[at+1] != 'u' {
+			return 0
+		}
+		v, _ := strconv.ParseUint(string(text[at+2:at+6]), 16, 16) // the JSON is valid
+		return v
+	}
+	for at := 0; at < len(text); at++ {
+		if text[at] != '\\' {
+			continue
+		}
+		switch v := unit(at); {
+		case v < 0xd800 || v > 0xdfff:
+			at++ // past what the escape begins with
+		case v > 0xdbff || unit(at+6)&^0x3ff != 0xdc00:
+			return true
+		default:
+			at += 11
+		}
+	}
+	return false
 }
 
 // appendData appends the elements of a tensor as a JSON list. An error says that one of them has no

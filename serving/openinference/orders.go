@@ -2,6 +2,7 @@ package openinference
 
 import (
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,8 +12,8 @@ import (
 
 // orders are what the parameters of a request say about how it is run.
 type orders struct {
-	priority uint32        // 1 is the highest; 0 leaves it to the model
-	timeout  time.Duration // how long it may wait to be run; 0 means as long as its caller does
+	priority uint32        // 1 is the highest; 0, and one that the model does not have, leave it to the model
+	timeout  time.Duration // how long it may take, a run that has begun aside; 0 means as long as its caller waits
 }
 
 // Parameters of requests.
@@ -34,11 +35,11 @@ func readOrders(parameters map[string]*pb.InferParameter) (o orders, err error) 
 	for name, parameter := range parameters {
 		switch {
 		case name == priority:
-			value, err := number(name, parameter, math.MaxUint32)
+			value, err := number(name, parameter, math.MaxUint64)
 			if err != nil {
 				return o, err
 			}
-			o.priority = uint32(value)
+			o.priority = uint32(min(value, math.MaxUint32)) // no model has that many
 		case name == timeout:
 			value, err := number(name, parameter, math.MaxInt64/uint64(time.Microsecond))
 			if err != nil {
@@ -76,12 +77,25 @@ func number(name string, parameter *pb.InferParameter, most uint64) (uint64, err
 		}
 		value = uint64(p.Int64Param)
 	default:
-		return 0, serving.ErrorAt(parameterPath(name), serving.FieldInvalid, "parameter %s: expected a whole number", name)
+		return 0, serving.ErrorAt(parameterPath(name), serving.FieldInvalid, "parameter %s: expected a whole number, got %s", name, describe(parameter))
 	}
 	if value > most {
 		return 0, serving.ErrorAt(parameterPath(name), serving.FieldInvalid, "parameter %s: expected %d at most, got %d", name, most, value)
 	}
 	return value, nil
+}
+
+// describe says what a parameter is that is no whole number.
+func describe(parameter *pb.InferParameter) string {
+	switch p := parameter.GetParameterChoice().(type) {
+	case *pb.InferParameter_BoolParam:
+		return strconv.FormatBool(p.BoolParam)
+	case *pb.InferParameter_StringParam:
+		return strconv.Quote(clip(p.StringParam))
+	case *pb.InferParameter_DoubleParam:
+		return strconv.FormatFloat(p.DoubleParam, 'g', -1, 64)
+	}
+	return "nothing"
 }
 
 // isSet tells whether a parameter is more than its zero value.

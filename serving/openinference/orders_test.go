@@ -2,6 +2,9 @@ package openinference
 
 import (
 	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -9,6 +12,7 @@ import (
 
 	pb "footballprediction/api/gen/inference"
 	"footballprediction/inference"
+	"footballprediction/serving"
 )
 
 // A request waits no longer than it says, over gRPC and REST, whatever its caller would wait.
@@ -44,6 +48,72 @@ func TestTimeout(t *testing.T) {
 	g.leave <- struct{}{}
 	if code := <-answered; code != codes.OK {
 		t.Errorf("the first: got %s", code)
+	}
+}
+
+// The parameters that say how a request is run, over every transport and REST. A priority that the model
+// does not have leaves it to the model, as with Triton, and a timeout of 0 is none.
+func TestOrders(t *testing.T) {
+	s := newSite(t, tinyModels(t), newOpener(t, 1))
+	whole := func(v int64) *pb.InferParameter {
+		return &pb.InferParameter{ParameterChoice: &pb.InferParameter_Int64Param{Int64Param: v}}
+	}
+	unsigned := func(v uint64) *pb.InferParameter {
+		return &pb.InferParameter{ParameterChoice: &pb.InferParameter_Uint64Param{Uint64Param: v}}
+	}
+	fraction := func(v float64) *pb.InferParameter {
+		return &pb.InferParameter{ParameterChoice: &pb.InferParameter_DoubleParam{DoubleParam: v}}
+	}
+	word := func(v string) *pb.InferParameter {
+		return &pb.InferParameter{ParameterChoice: &pb.InferParameter_StringParam{StringParam: v}}
+	}
+	flag := &pb.InferParameter{ParameterChoice: &pb.InferParameter_BoolParam{BoolParam: true}}
+	const longest = math.MaxInt64 / 1000
+	for _, test := range []struct {
+		name, json string
+		parameter  *pb.InferParameter
+		want       string // empty: it is answered
+	}{
+		{"priority", "0", whole(0), ""},
+		{"priority", "1", whole(1), ""},
+		{"priority", "2", unsigned(2), ""},
+		{"priority", "4294967296", whole(1 << 32), ""},
+		{"priority", "18446744073709551615", unsigned(math.MaxUint64), ""},
+		{"priority", "-1", whole(-1), "expected 0 at least, got -1"},
+		{"priority", "1.5", fraction(1.5), "expected a whole number, got 1.5"},
+		{"priority", "18446744073709551616", fraction(1 << 64), "expected a whole number, got 1.8446744073709552e+19"},
+		{"priority", "true", flag, "expected a whole number, got true"},
+		{"priority", `"1"`, word("1"), `expected a whole number, got "1"`},
+		{"timeout", "0", whole(0), ""},
+		{"timeout", "10000000", unsigned(10_000_000), ""},
+		{"timeout", fmt.Sprint(longest), whole(longest), ""},
+		{"timeout", fmt.Sprint(longest + 1), whole(longest + 1), "expected 9223372036854775 at most, got 9223372036854776"},
+		{"timeout", "18446744073709551615", unsigned(math.MaxUint64), "expected 9223372036854775 at most, got 18446744073709551615"},
+		{"timeout", "-9223372036854775808", whole(math.MinInt64), "expected 0 at least, got -9223372036854775808"},
+		{"timeout", "1e999", fraction(math.Inf(1)), "expected a whole number, got +Inf"},
+		{"timeout", "false", flag, "expected a whole number, got "},
+		{"timeout", `"soon"`, word("soon"), `expected a whole number, got "soon"`},
+		{"timeout", "", new(pb.InferParameter), "expected a whole number, got nothing"},
+	} {
+		for _, c := range inferrers(s) {
+			_, st := c.call(t.Context(), parameter(test.name, test.parameter))
+			if test.want == "" {
+				if st != nil {
+					t.Errorf("%s: %s %s: got %v", c.name, test.name, test.json, st)
+				}
+				continue
+			}
+			wrong{codes.InvalidArgument, serving.FieldInvalid, "parameters." + test.name, "parameter " + test.name + ": " + test.want}.check(t, c.name, st)
+		}
+		if test.json == "" {
+			continue
+		}
+		body := fmt.Sprintf(`{"parameters":{%q:%s},"inputs":[{"name":"x","datatype":"FP32","shape":[1,1],"data":[2]}]}`, test.name, test.json)
+		status, _, answer := s.fetch(t, "POST", "/v2/models/halves/infer", nil, []byte(body))
+		var got struct{ Error string }
+		if err := json.Unmarshal(answer, &got); err != nil || (status == 200) != (test.want == "") || status != 200 && status != 400 || !strings.Contains(got.Error, test.want) {
+			t.Errorf("REST: %s %s: got %d %s", test.name, test.json, status, answer)
+		}
 	}
 }
 
