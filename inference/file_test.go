@@ -64,7 +64,7 @@ func TestVersionWithWhatIsNoFile(t *testing.T) {
 			pipe(t, path)
 			r := newRegistry(t, s, Options{})
 			poll(t, r)
-			want := `model not ready: "m" version 1 has failed: open ` + path + `: expected a regular file, got a named pipe`
+			want := `model not ready: "m" version 1 has failed: open ` + name + `: expected a regular file, got a named pipe`
 			if got := answer(t, r, "m", ""); got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}

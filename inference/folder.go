@@ -40,7 +40,7 @@ func NewFolderSource(dir string) *FolderSource { return &FolderSource{dir: dir} 
 func (s *FolderSource) List(ctx context.Context) ([]Aspired, error) {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
-		return nil, err
+		return nil, HideFolder(err, s.dir)
 	}
 	var all []Aspired
 	for _, entry := range entries {
@@ -52,7 +52,7 @@ func (s *FolderSource) List(ctx context.Context) ([]Aspired, error) {
 		}
 		wish, err := s.list(entry.Name())
 		if err != nil {
-			wish.Err = fmt.Errorf("model %q: %w", entry.Name(), err)
+			wish.Err = fmt.Errorf("model %q: %w", entry.Name(), HideFolder(err, s.dir))
 		}
 		if err != nil || len(wish.Versions) > 0 {
 			all = append(all, wish)
@@ -72,10 +72,10 @@ func (s *FolderSource) Fetch(_ context.Context, name, version string) (string, e
 	dir := filepath.Join(s.dir, name, version)
 	info, err := os.Stat(dir)
 	if err != nil {
-		return "", err
+		return "", HideFolder(err, s.dir)
 	}
 	if !info.IsDir() {
-		return "", fmt.Errorf("%s is not a folder", dir)
+		return "", fmt.Errorf("%s/%s is not a folder", name, version)
 	}
 	return dir, nil
 }
@@ -88,7 +88,7 @@ func (s *FolderSource) SetAlias(_ context.Context, model, alias, version string)
 	path := filepath.Join(s.dir, model, "aliases.json")
 	aliases, err := readAliases(path)
 	if err != nil {
-		return fmt.Errorf("aliases.json: %w", err)
+		return fmt.Errorf("aliases.json: %w", HideFolder(err, s.dir))
 	}
 	if aliases == nil {
 		aliases = map[string]string{}
@@ -98,7 +98,7 @@ func (s *FolderSource) SetAlias(_ context.Context, model, alias, version string)
 	if err != nil {
 		return err
 	}
-	return ReplaceFile(path, append(text, '\n'))
+	return HideFolder(ReplaceFile(path, append(text, '\n')), s.dir)
 }
 
 // list reads one model's folder. What it returns beside an error is what is known all the same.

@@ -21,18 +21,18 @@ func (r *Registry) load(ctx context.Context, v *versionRecord) error {
 	}
 	files, err := fingerprint(dir)
 	if err != nil {
-		return r.fail(ctx, v, "", err)
+		return r.fail(ctx, v, "", HideFolder(err, dir))
 	}
 	if !r.begin(v, files) {
 		return nil
 	}
 	live, err := r.prepare(ctx, v, dir)
 	if err != nil {
-		return r.fail(ctx, v, files, err)
+		return r.fail(ctx, v, files, HideFolder(err, dir))
 	}
 	if now, err := fingerprint(dir); err != nil || now != files {
 		err = errors.Join(err, errors.New("its files changed while it was loaded"), live.model.Close())
-		return r.fail(ctx, v, files, err)
+		return r.fail(ctx, v, files, HideFolder(err, dir))
 	}
 	r.serve(ctx, v, live)
 	return nil

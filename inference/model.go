@@ -81,8 +81,15 @@ type Source interface {
 	// served goes on.
 	List(ctx context.Context) ([]Aspired, error)
 	// Fetch makes the files of one listed version available and returns their folder, which stays
-	// unchanged until the process ends.
+	// unchanged until the process ends, or, of a Keeper, until the Registry does not hold the version
+	// any more.
 	Fetch(ctx context.Context, name, version string) (dir string, err error)
+}
+
+// Keeper is a Source that keeps copies of what it fetches.
+type Keeper interface {
+	// Keep is told, after each poll, all that the Registry holds: copies of other versions may go.
+	Keep(ctx context.Context, held Status)
 }
 
 // Champion is the alias that names the version to serve.

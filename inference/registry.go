@@ -57,6 +57,7 @@ type Registry struct {
 	table   atomic.Pointer[table]
 	shadows *shadows
 	polling chan struct{}  // holds a token while somebody polls or closes
+	nudged  chan struct{}  // holds a token when Run had better poll soon
 	loaded  sync.WaitGroup // versions not closed yet; added to by whoever polls
 
 	mu      sync.Mutex // guards the rest; not held while anything is fetched, opened, run or closed
@@ -89,7 +90,7 @@ func NewRegistry(source Source, opener Opener, options Options) *Registry {
 	}
 	r := &Registry{
 		source: source, opener: opener, options: options,
-		polling: make(chan struct{}, 1), models: map[string]*modelRecord{}, changed: make(chan struct{}), shadows: newShadows(),
+		polling: make(chan struct{}, 1), nudged: make(chan struct{}, 1), models: map[string]*modelRecord{}, changed: make(chan struct{}), shadows: newShadows(),
 	}
 	r.table.Store(&table{})
 	return r
@@ -144,24 +145,43 @@ func (r *Registry) Routed(name string) bool {
 func (r *Registry) Run(ctx context.Context) error {
 	timer := time.NewTimer(r.pause())
 	defer timer.Stop()
+	var last time.Time // when a poll ended
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-timer.C:
-			polled := make(chan struct{})
-			go func() {
-				defer close(polled)
-				// Poll has logged its error and keeps it for Status. What serves goes on.
-				_ = r.Poll(ctx)
-			}()
-			select {
-			case <-polled:
-			case <-ctx.Done():
-				return nil
+		case <-r.nudged:
+			if rest := min(nudgeRest, r.options.Interval) - time.Since(last); rest > 0 {
+				timer.Reset(rest)
+				continue
 			}
-			timer.Reset(r.pause())
+		case <-timer.C:
 		}
+		polled := make(chan struct{})
+		go func() {
+			defer close(polled)
+			// Poll has logged its error and keeps it for Status. What serves goes on.
+			_ = r.Poll(ctx)
+		}()
+		select {
+		case <-polled:
+		case <-ctx.Done():
+			return nil
+		}
+		last = time.Now()
+		timer.Reset(r.pause())
+	}
+}
+
+// nudgeRest is the time from one poll to the next, however often Nudge is called.
+const nudgeRest = time.Second
+
+// Nudge has Run poll soon: at once, or a second after the last poll. It waits for nothing, and many
+// calls count as one.
+func (r *Registry) Nudge() {
+	select {
+	case r.nudged <- struct{}{}:
+	default:
 	}
 }
 
@@ -188,6 +208,9 @@ func (r *Registry) Poll(ctx context.Context) error {
 		if err := r.load(ctx, v); err != nil {
 			return err
 		}
+	}
+	if keeper, ok := r.source.(Keeper); ok {
+		keeper.Keep(ctx, r.Status())
 	}
 	return nil
 }

@@ -67,6 +67,7 @@ const (
 	ModelFailed         Reason = "MODEL_FAILED"
 	ChangeRefused       Reason = "CHANGE_REFUSED"
 	SourceUnavailable   Reason = "SOURCE_UNAVAILABLE"
+	WebhookRefused      Reason = "WEBHOOK_REFUSED"
 )
 
 // reasons gives every reason its code and, where waiting helps, how long to wait before the next try.
@@ -110,6 +111,7 @@ var reasons = map[Reason]struct {
 	ModelFailed:         {code: codes.Internal},
 	ChangeRefused:       {code: codes.FailedPrecondition},
 	SourceUnavailable:   {code: codes.Unavailable, retry: time.Second},
+	WebhookRefused:      {code: codes.Unauthenticated},
 }
 
 // errShuttingDown ends what would otherwise outlive the server.

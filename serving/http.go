@@ -19,9 +19,9 @@ const bodyTimeout = 30 * time.Second
 const maxDrainBytes = 4 * MaxMessageBytes
 
 // newHTTP returns the handler of the public HTTP port: RPC paths go straight to Connect's handlers
-// (Connect, gRPC-Web, gRPC), the other paths of the contract to REST, those of routes to these, and /
-// to the page, if any.
-func newHTTP(p *policy, procedures []Procedure, routes Routes, health *health, page http.Handler) http.Handler {
+// (Connect, gRPC-Web, gRPC), the other paths of the contract to REST, those of the options' routes and
+// webhooks to these, and / to the page, if any.
+func newHTTP(p *policy, procedures []Procedure, health *health, options *ServerOptions) http.Handler {
 	mux := http.NewServeMux()
 	origins := anyOrigin()
 	mountRPCs(mux, p, procedures, func(procedure *Procedure, handler http.Handler) http.Handler {
@@ -31,11 +31,12 @@ func newHTTP(p *policy, procedures []Procedure, routes Routes, health *health, p
 		return handler
 	})
 	mountREST(mux, p, procedures)
-	mountRoutes(mux, p, routes)
+	mountRoutes(mux, p, options.Routes)
+	mountWebhooks(mux, p, options.Webhooks)
 	mux.Handle("GET /health", health)
-	if page != nil {
-		mux.Handle("GET /{$}", page)
-		mux.Handle("GET /assets/", page)
+	if options.Page != nil {
+		mux.Handle("GET /{$}", options.Page)
+		mux.Handle("GET /assets/", options.Page)
 	}
 	mux.Handle("/", unknownProcedures(p, elsewhere{mux, writeStatus}))
 	return mux

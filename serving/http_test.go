@@ -93,7 +93,7 @@ func TestOwnOrigin(t *testing.T) {
 	load := Unary(pb.ModelService_GetModel_FullMethodName, Operator, func(context.Context, *pb.GetModelRequest) (*pb.GetModelResponse, error) {
 		return new(pb.GetModelResponse), nil
 	})
-	handler := newHTTP(&policy{}, []Procedure{load}, Routes{}, nil, nil)
+	handler := newHTTP(&policy{}, []Procedure{load}, nil, new(ServerOptions))
 	request := httptest.NewRequest("OPTIONS", load.name, nil)
 	request.Header = http.Header{"Origin": {"http://elsewhere.example"}, "Access-Control-Request-Method": {"POST"}}
 	recorder := httptest.NewRecorder()

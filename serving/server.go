@@ -51,6 +51,8 @@ type ServerOptions struct {
 	Procedures []Procedure
 	// Routes are RPCs of these in an HTTP form of their own.
 	Routes Routes
+	// Webhooks are served on the public HTTP port.
+	Webhooks []Webhook
 	// Page answers GET of / and of what lies under /assets/ on the public HTTP port; nil means that
 	// nothing does.
 	Page http.Handler
@@ -91,7 +93,7 @@ func NewServer(service *Service, logger *slog.Logger, options ServerOptions) *Se
 	service.telemetry.prepare(policy.roles)
 
 	s.grpc = newGRPC(policy, procedures)
-	s.http = newHTTPServer(s.closing(newHTTP(policy, procedures, options.Routes, health, options.Page)), logger)
+	s.http = newHTTPServer(s.closing(newHTTP(policy, procedures, health, &options)), logger)
 	s.http.ConnState = s.count
 	operators := *policy
 	operators.principal = operator

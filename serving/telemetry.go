@@ -47,6 +47,7 @@ type Telemetry struct {
 
 	models    modelInstruments
 	exposures exposures
+	webhooks  metric.Int64Counter
 	meter     metric.Meter
 
 	callOptions  map[callKey][]metric.RecordOption
@@ -81,6 +82,10 @@ func NewTelemetry(meters metric.MeterProvider, tracers trace.TracerProvider) (*T
 	}
 	if t.exposures.counter, err = meter.Int64Counter("footballprediction.exposures",
 		metric.WithDescription("Predictions of models whose requests are shared out, by the variant that answered")); err != nil {
+		return nil, fmt.Errorf("telemetry: %w", err)
+	}
+	if t.webhooks, err = meter.Int64Counter("footballprediction.webhooks",
+		metric.WithDescription("Deliveries of webhooks, taken and refused")); err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
 	for stage, name := range stageNames {

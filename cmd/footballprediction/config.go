@@ -31,11 +31,22 @@ type Config struct {
 	Models          string        `koanf:"models"`
 	State           string        `koanf:"state"`
 	PollInterval    time.Duration `koanf:"poll-interval"`
+	StoreBytes      int64         `koanf:"mlflow-store-bytes"`
 	Insecure        bool          `koanf:"insecure"`
 
-	Redis  store.RedisURL `koanf:"-"` // REDIS_URL
-	MLflow mlflow.Server  `koanf:"-"` // MLFLOW_TRACKING_URI
+	Redis         store.RedisURL `koanf:"-"` // REDIS_URL
+	MLflow        mlflow.Server  `koanf:"-"` // MLFLOW_TRACKING_URI
+	WebhookSecret secret         `koanf:"-"` // FOOTBALLPREDICTION_MLFLOW_WEBHOOK_SECRET
 }
+
+// secret is a text that is never shown.
+type secret string
+
+// String hides the secret.
+func (secret) String() string { return "[hidden]" }
+
+// GoString hides the secret.
+func (secret) GoString() string { return "[hidden]" }
 
 // pollIntervalMin keeps a number without its unit, which counts nanoseconds, from being one.
 const pollIntervalMin = 10 * time.Millisecond
@@ -52,6 +63,7 @@ func configFlags(flags *pflag.FlagSet) {
 	flags.String("models", "", "folder of models, <name>/<version>/ (default the released ones)")
 	flags.String("state", "", "folder of team states (default the released one)")
 	flags.Duration("poll-interval", 5*time.Second, "how often models are looked for")
+	flags.Int64("mlflow-store-bytes", 16<<30, "bytes that copies of MLflow's models may take; what is in use or has an alias stays")
 	flags.Bool("insecure", false, "allow listening beyond loopback although nobody has to log in")
 }
 
@@ -108,6 +120,7 @@ func loadConfig(flags *pflag.FlagSet, environ []string) (Config, error) {
 	if c.MLflow, err = mlflowServer(environ); err != nil {
 		return Config{}, err
 	}
+	c.WebhookSecret = secret(variables(environ)[webhookVariable])
 	return c, c.complete()
 }
 
@@ -130,6 +143,9 @@ func (c *Config) complete() (err error) {
 	}
 	if c.PollInterval < pollIntervalMin {
 		return usagef("poll-interval: expected a duration of at least %s, such as 5s, got %s", pollIntervalMin, c.PollInterval)
+	}
+	if c.StoreBytes <= 0 {
+		return usagef("mlflow-store-bytes: expected more than 0, got %d", c.StoreBytes)
 	}
 	for _, a := range []struct{ name, address string }{
 		{"http-address", c.HTTPAddress}, {"grpc-address", c.GRPCAddress}, {"operator-address", c.OperatorAddress},
@@ -175,6 +191,8 @@ func (c Config) LogValue() slog.Value {
 		slog.String("models", c.Models),
 		slog.String("state", c.State),
 		slog.Duration("poll_interval", c.PollInterval),
+		slog.Int64("mlflow_store_bytes", c.StoreBytes),
+		slog.Bool("mlflow_webhook", c.WebhookSecret != ""),
 		slog.Bool("insecure", c.Insecure),
 		slog.Any("redis", c.Redis),
 		slog.Any("mlflow", c.MLflow),

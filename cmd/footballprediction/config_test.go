@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,6 +60,10 @@ func TestConfigRefuses(t *testing.T) {
 		{"a name", []string{"--operator-address", "example.com:8002"}, nil, "operator-address"},
 		{"no port", []string{"--http-address", "127.0.0.1"}, nil, "host:port"},
 		{"no time", []string{"--poll-interval", "0s"}, nil, "poll-interval"},
+		{"no room", []string{"--mlflow-store-bytes", "0"}, nil, "mlflow-store-bytes: expected more than 0"},
+		{"no verification", nil, []string{"MLFLOW_TRACKING_URI=https://h", "MLFLOW_TRACKING_INSECURE_TLS=true"}, "MLFLOW_TRACKING_SERVER_CERT_PATH"},
+		{"no such certificate", nil, []string{"MLFLOW_TRACKING_URI=https://h", "MLFLOW_TRACKING_SERVER_CERT_PATH=" + file + ".none"}, "MLFLOW_TRACKING_URI: server certificate: open "},
+		{"no certificate", nil, []string{"MLFLOW_TRACKING_URI=https://h", "MLFLOW_TRACKING_CLIENT_CERT_PATH=" + file}, "MLFLOW_TRACKING_URI: client certificate: expected a certificate and its key in PEM"},
 		{"not a time", nil, []string{"FOOTBALLPREDICTION_POLL_INTERVAL=soon"}, "poll-interval"},
 		{"unknown in file", []string{"--config", file}, nil, "http-addr"},
 		{"no such file", []string{"--config", file + ".none"}, nil, "config.yaml.none"},
@@ -74,6 +79,17 @@ func TestConfigRefuses(t *testing.T) {
 	}
 	if _, err := parse(t, nil, "--http-address", "[::1]:8000", "--grpc-address", "localhost:0"); err != nil {
 		t.Errorf("loopback: %v", err)
+	}
+}
+
+// A secret is read and never shown.
+func TestConfigHidesSecrets(t *testing.T) {
+	c, err := parse(t, []string{"FOOTBALLPREDICTION_MLFLOW_WEBHOOK_SECRET=s3cret"})
+	if err != nil || string(c.WebhookSecret) != "s3cret" {
+		t.Fatalf("got %q, %v", string(c.WebhookSecret), err)
+	}
+	if shown := fmt.Sprintf("%v %+v %#v %v", c, c, c, c.LogValue()); strings.Contains(shown, "s3cret") || !strings.Contains(shown, "mlflow_webhook=true") {
+		t.Errorf("shown: %s", shown)
 	}
 }
 

@@ -111,10 +111,23 @@ func openRegistry(ctx context.Context, source inference.Source, interval time.Du
 			return nil, err
 		}
 	}
-	if err := registry.Poll(ctx); err != nil {
+	if err := poll(ctx, registry); err != nil {
 		return nil, closing(err, registry)
 	}
 	return registry, nil
+}
+
+// poll is Registry.Poll, but for a load that ctx cannot end, such as one that waits for a disk: that is
+// left behind.
+func poll(ctx context.Context, registry *inference.Registry) error {
+	polled := make(chan error, 1)
+	go func() { polled <- registry.Poll(ctx) }()
+	select {
+	case err := <-polled:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func openONNX() (*onnx.Opener, error) {

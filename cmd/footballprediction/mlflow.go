@@ -19,24 +19,52 @@ const mlflowVariable = "MLFLOW_TRACKING_URI"
 // mlflowServer reads these variables; environ is as os.Environ gives it. Without the first the server
 // is not Given.
 func mlflowServer(environ []string) (mlflow.Server, error) {
+	values := variables(environ)
+	if values[mlflowVariable] == "" {
+		return mlflow.Server{}, nil
+	}
+	switch strings.ToLower(values["MLFLOW_TRACKING_INSECURE_TLS"]) {
+	case "", "false", "0":
+	default:
+		return mlflow.Server{}, usagef("MLFLOW_TRACKING_INSECURE_TLS: the server's certificate is always verified; name the authority's in MLFLOW_TRACKING_SERVER_CERT_PATH")
+	}
+	server, err := mlflow.ParseServer(values[mlflowVariable], mlflow.Credentials{
+		Username:   values["MLFLOW_TRACKING_USERNAME"],
+		Password:   values["MLFLOW_TRACKING_PASSWORD"],
+		Token:      values["MLFLOW_TRACKING_TOKEN"],
+		ServerCert: values["MLFLOW_TRACKING_SERVER_CERT_PATH"],
+		ClientCert: values["MLFLOW_TRACKING_CLIENT_CERT_PATH"],
+	})
+	if err != nil {
+		return mlflow.Server{}, usagef("%s: %w", mlflowVariable, err)
+	}
+	return server, nil
+}
+
+// variables returns an environment by name.
+func variables(environ []string) map[string]string {
 	values := map[string]string{}
 	for _, variable := range environ {
 		if name, value, ok := strings.Cut(variable, "="); ok {
 			values[name] = value
 		}
 	}
-	if values[mlflowVariable] == "" {
-		return mlflow.Server{}, nil
+	return values
+}
+
+// mlflowStore is where copies of MLflow's models are.
+func mlflowStore(dataDir string) string { return filepath.Join(dataDir, "models", "mlflow") }
+
+// webhookVariable is what MLflow signs the deliveries of its webhooks with; without it none is taken.
+const webhookVariable = environmentPrefix + "MLFLOW_WEBHOOK_SECRET"
+
+// webhooks are what other systems may tell the server: MLflow, that it had better look.
+func webhooks(config Config, registry *inference.Registry) []serving.Webhook {
+	if config.WebhookSecret == "" {
+		return nil
 	}
-	server, err := mlflow.ParseServer(values[mlflowVariable], mlflow.Credentials{
-		Username: values["MLFLOW_TRACKING_USERNAME"],
-		Password: values["MLFLOW_TRACKING_PASSWORD"],
-		Token:    values["MLFLOW_TRACKING_TOKEN"],
-	})
-	if err != nil {
-		return mlflow.Server{}, usagef("%s: %w", mlflowVariable, err)
-	}
-	return server, nil
+	w := mlflow.NewWebhook(string(config.WebhookSecret), registry.Nudge, nil)
+	return []serving.Webhook{{Path: "/webhooks/mlflow", Accept: w.Accept}}
 }
 
 // openModels returns where models come from: MLflow, if a server is given, before the folder. The
@@ -46,8 +74,10 @@ func openModels(config Config, logger *slog.Logger, telemetry *serving.Telemetry
 	if !config.MLflow.Given() {
 		return folder, func() {}, nil
 	}
-	dir := filepath.Join(config.DataDir, "models", "mlflow")
-	models, err := mlflow.New(config.MLflow, dir, folder, mlflow.Options{Logger: logger})
+	dir := mlflowStore(config.DataDir)
+	models, err := mlflow.New(config.MLflow, dir, folder, mlflow.Options{
+		Limits: mlflow.Limits{StoreBytes: config.StoreBytes}, Logger: logger,
+	})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -66,7 +96,7 @@ const mlflowPatience = 15 * time.Second
 func askMLflow(ctx context.Context, registry *inference.Registry) error {
 	asking, cancel := context.WithTimeout(ctx, mlflowPatience)
 	defer cancel()
-	if err := registry.Poll(asking); asking.Err() == nil || ctx.Err() != nil {
+	if err := poll(asking, registry); asking.Err() == nil || ctx.Err() != nil {
 		return err
 	}
 	return nil

@@ -20,6 +20,7 @@ func modelsCommand() *cobra.Command {
 		modelsSubcommand("list", "List models and their versions", printModels),
 		modelsSubcommand("verify", "Load every version as the server would, and fail if one does not pass", verifyModels),
 	)
+	command.AddCommand(pullCommand())
 	command.AddCommand(operationCommands()...)
 	return command
 }

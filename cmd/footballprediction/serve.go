@@ -48,6 +48,12 @@ func serve(ctx context.Context, config Config, logger *slog.Logger) (err error) 
 	if _, set := os.LookupEnv("GOGC"); !set {
 		debug.SetGCPercent(gcPercent)
 	}
+	defer func() {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) { // while it started
+			logger.InfoContext(ctx, "stopped before it served")
+			err = nil
+		}
+	}()
 	logger.InfoContext(ctx, "starting", slog.String("version", version()), slog.Any("config", config))
 	for _, name := range notBuilt() {
 		logger.WarnContext(ctx, "this setting does nothing yet", slog.String("variable", name))
@@ -108,7 +114,8 @@ func serve(ctx context.Context, config Config, logger *slog.Logger) (err error) 
 	go func() { ended <- e.run(running) }()
 	tensors := openinference.New(e.registry, e.service.Ready, version(), logger)
 	err = serving.NewServer(e.service, logger, serving.ServerOptions{
-		Procedures: tensors.Procedures(), Routes: tensors.Routes(), Page: page, Metrics: measured.metrics,
+		Procedures: tensors.Procedures(), Routes: tensors.Routes(), Webhooks: webhooks(config, e.registry),
+		Page: page, Metrics: measured.metrics,
 	}).Run(ctx, listeners)
 	stop()
 	err = e.close(errors.Join(err, <-ended)) // which a load that hangs does not hold up for good

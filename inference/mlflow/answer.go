@@ -85,7 +85,7 @@ func checkStatus(response *http.Response, body io.Reader) error {
 	case response.StatusCode >= 500,
 		response.StatusCode == http.StatusTooManyRequests,
 		response.StatusCode == http.StatusRequestTimeout:
-		return &unavailableError{err, retryAfter(response.Header.Get("Retry-After"))}
+		return &unavailableError{err, retryAfter(response.Header)}
 	}
 	return err
 }
@@ -99,14 +99,22 @@ func readRejection(response *http.Response, body io.Reader) error {
 	return r
 }
 
-// retryAfter reads the header in seconds or, as dates are wrong as often as clocks are, takes any
-// other value for none.
-func retryAfter(header string) time.Duration {
-	seconds, err := strconv.ParseUint(header, 10, 31)
+// retryAfter returns how long a server asks to be left alone: seconds, or until a moment by its own
+// clock. What cannot be read counts as 0.
+func retryAfter(header http.Header) time.Duration {
+	value := header.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	now, err := http.ParseTime(header.Get("Date"))
 	if err != nil {
 		return 0
 	}
-	return time.Duration(seconds) * time.Second
+	until, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	return max(until.Sub(now), 0)
 }
 
 // getJSON asks for a T.

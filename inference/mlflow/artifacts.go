@@ -34,7 +34,7 @@ type artifact struct {
 // leads anywhere but down.
 func artifactRoot(server Server, uri string) ([]string, error) {
 	refuse := func(format string, args ...any) ([]string, error) {
-		return nil, &refusedError{fmt.Errorf("artifacts at %q: "+format, append([]any{clip(uri)}, args...)...)}
+		return nil, &refusedError{fmt.Errorf("artifacts at %q: "+format, append([]any{showURI(uri)}, args...)...)}
 	}
 	u, err := url.Parse(uri)
 	if err != nil {
@@ -56,6 +56,16 @@ func artifactRoot(server Server, uri string) ([]string, error) {
 		}
 	}
 	return segments, nil
+}
+
+// showURI leaves out what may be a key: the user, and the query.
+func showURI(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return "…"
+	}
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return clip(u.String())
 }
 
 func sameHost(artifacts, server *url.URL) bool {

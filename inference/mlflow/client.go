@@ -41,7 +41,13 @@ type client struct {
 	http    *http.Client
 	breaker *gobreaker.CircuitBreaker[struct{}]
 	limits  Limits
-	failed  atomic.Pointer[error] // why the breaker opened, if it did
+	failed  atomic.Pointer[failure] // the last
+}
+
+// failure is why a request was not answered, and until when the server asks not to be asked again.
+type failure struct {
+	err   error
+	until time.Time
 }
 
 func newClient(server Server, o Options) *client {
@@ -49,6 +55,7 @@ func newClient(server Server, o Options) *client {
 	c.http = &http.Client{
 		Transport: &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
+			TLSClientConfig:        server.tls,
 			MaxConnsPerHost:        4,
 			MaxIdleConnsPerHost:    2,
 			IdleConnTimeout:        time.Minute,
@@ -99,32 +106,39 @@ func (c *client) at(path string, segments []string, query url.Values) *url.URL {
 }
 
 // get asks for what is at an address and has read take the answer, perhaps several times. While the
-// breaker is open it returns what opened it.
+// breaker is open, or the server has asked to be left alone, it returns why.
 func (c *client) get(ctx context.Context, at *url.URL, read func(*http.Response, io.Reader) error) error {
 	return c.send(ctx, http.MethodGet, at, nil, read)
 }
 
 // send is get with another method and a body in JSON.
 func (c *client) send(ctx context.Context, method string, at *url.URL, body []byte, read func(*http.Response, io.Reader) error) error {
+	if last := c.failed.Load(); last != nil && time.Now().Before(last.until) {
+		return last.err
+	}
 	for attempt := 1; ; attempt++ {
 		_, err := c.breaker.Execute(func() (struct{}, error) { return struct{}{}, c.attempt(ctx, method, at, body, read) })
 		if err == nil {
 			return nil
 		}
 		if last := c.failed.Load(); last != nil && (errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests)) {
-			return *last
+			return last.err
 		}
 		err = fmt.Errorf("%s %s: %w", method, strings.TrimPrefix(at.Path, c.server.url.Path), err)
-		failure, ok := errors.AsType[*unavailableError](err)
+		unavailable, ok := errors.AsType[*unavailableError](err)
 		if !ok {
 			return err
 		}
-		c.failed.Store(&err)
-		if attempt == attemptsMax || failure.after > retryAfterMax {
+		last := &failure{err: err}
+		if unavailable.after > retryAfterMax {
+			last.until = time.Now().Add(min(unavailable.after, c.limits.Rest))
+		}
+		c.failed.Store(last)
+		if attempt == attemptsMax || unavailable.after > retryAfterMax {
 			return err
 		}
 		delay := c.limits.Retry << (attempt - 1)
-		timer := time.NewTimer(max(delay/2+rand.N(delay), failure.after))
+		timer := time.NewTimer(max(delay/2+rand.N(delay), unavailable.after))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():

@@ -90,7 +90,7 @@ func TestFetchFaults(t *testing.T) {
 		{"500", only(modelFile, answers(500, `{"error_code": "INTERNAL_ERROR", "message": "the disk\nis\u001b[31m full"}`)), Limits{}, "500 Internal Server Error: INTERNAL_ERROR: the disk is [31m full"},
 		{"503", only(downloadURI, answers(503, "")), Limits{}, "503 Service Unavailable"},
 		{"429", only(downloadURI, answers(429, "", "Retry-After", "0")), Limits{}, "429 Too Many Requests"},
-		{"429 for an hour", only(downloadURI, answers(429, "", "Retry-After", "3600")), Limits{}, "429 Too Many Requests"},
+		{"429 for an hour", only(downloadURI, answers(429, "", "Retry-After", "3600")), Limits{Rest: time.Millisecond}, "429 Too Many Requests"},
 		{"404", only(modelFile, answers(404, `{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "gone"}`)), Limits{}, "404 Not Found: RESOURCE_DOES_NOT_EXIST: gone"},
 		{"never answers", only(modelFile, hangs), brief, "no byte came in time"},
 		{"stalls within a file", only(modelFile, drips(time.Hour)), brief, "no byte came in time"},
@@ -107,7 +107,7 @@ func TestFetchFaults(t *testing.T) {
 			p.misbehave(test.fault)
 			_, err := s.Fetch(t.Context(), name, "1")
 			wants(t, "fetch", err, test.want)
-			if left := stored(t, dir); len(left) > 0 {
+			if left := inStore(t, dir); len(left) > 0 {
 				t.Errorf("left behind: %q", left)
 			}
 			p.misbehave(nil)
@@ -200,7 +200,7 @@ func TestFetchRefuses(t *testing.T) {
 			p.misbehave(test.fault)
 			_, err := s.Fetch(t.Context(), name, "1")
 			wants(t, "fetch", err, test.want)
-			if left := stored(t, dir); len(left) > 0 {
+			if left := inStore(t, dir); len(left) > 0 {
 				t.Errorf("left behind: %q", left)
 			}
 		})
@@ -274,17 +274,36 @@ func TestFetchTriesAgain(t *testing.T) {
 	holds(t, dir, tiny(t, "half_plus_two"))
 }
 
-// A server that asks to be left alone for long is.
+// A server that asks to be left alone for long is, by whatever asks.
 func TestRetryAfter(t *testing.T) {
 	name := register(t, tiny(t, "half_plus_two"))
-	p := newProxy(t)
-	s := newSource(t, p.URL, t.TempDir(), t.TempDir(), Options{})
-	list(t, s, name)
-	p.misbehave(answers(429, "", "Retry-After", "6"))
-	before := p.asked.Load()
-	_, err := s.Fetch(t.Context(), name, "1")
-	wants(t, "fetch", err, "429")
-	if n := p.asked.Load() - before; n != 1 {
-		t.Errorf("asked %d times, expected once", n)
+	tests := []struct {
+		name, header string
+		limits       Limits
+		alone        bool
+	}{
+		{"seconds", "3600", Limits{}, true},
+		{"a moment", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat), Limits{}, true},
+		{"longer than anybody should be", "3600", Limits{Rest: time.Millisecond}, false},
+		{"not long", "0", Limits{}, false},
+		{"a moment that has passed", "Mon, 02 Jan 2006 15:04:05 GMT", Limits{}, false},
+		{"no time at all", "soon", Limits{}, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			p := newProxy(t)
+			s := newSource(t, p.URL, t.TempDir(), t.TempDir(), Options{Limits: test.limits})
+			list(t, s, name)
+			p.misbehave(answers(429, "", "Retry-After", test.header))
+			before := p.asked.Load()
+			_, err := s.Fetch(t.Context(), name, "1")
+			wants(t, "fetch", err, "429")
+			<-time.After(2 * time.Millisecond)
+			_, err = s.Fetch(t.Context(), name, "1")
+			wants(t, "and again", err, "429")
+			if n := p.asked.Load() - before; (n == 1) != test.alone {
+				t.Errorf("asked %d times", n)
+			}
+		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -68,7 +69,7 @@ func TestCopies(t *testing.T) {
 			if got, asked := again(); got != copied || asked == 0 {
 				t.Errorf("got %s, asked %d times", got, asked)
 			}
-			if left := stored(t, dir); len(left) != 1 {
+			if left := inStore(t, dir); len(left) != 1 {
 				t.Errorf("stored: %q", left)
 			}
 		})
@@ -190,27 +191,39 @@ func TestSharedStore(t *testing.T) {
 		}
 	}
 	holds(t, got[0], files)
-	if left := stored(t, dir); len(left) != 1 {
+	if left := inStore(t, dir); len(left) != 1 {
 		t.Errorf("stored: %q", left)
 	}
 }
 
-// What a process that died has left aside goes once nobody can be writing it.
+// What a process that died has left aside goes at the next start; what one that lives writes stays.
 func TestAside(t *testing.T) {
 	dir := t.TempDir()
-	old, young := filepath.Join(dir, asidePrefix+"old"), filepath.Join(dir, asidePrefix+"young")
-	for _, at := range []string{old, young} {
-		if err := os.MkdirAll(filepath.Join(at, "files"), 0o700); err != nil {
+	dead, old, young := filepath.Join(dir, asidePrefix+"dead"), filepath.Join(dir, asidePrefix+"old"), filepath.Join(dir, asidePrefix+"young")
+	if err := os.MkdirAll(filepath.Join(dead, "files"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{old, young} {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	yesterday := time.Now().Add(-asideAge - time.Minute)
-	if err := os.Chtimes(old, yesterday, yesterday); err != nil {
+	before := time.Now().Add(-asideAge - time.Second)
+	if err := os.Chtimes(old, before, before); err != nil {
+		t.Fatal(err)
+	}
+	living, err := newSource(t, tracking.URL, dir, t.TempDir(), Options{}).store.begin()
+	if err != nil {
 		t.Fatal(err)
 	}
 	newSource(t, tracking.URL, dir, t.TempDir(), Options{})
-	if left := stored(t, dir); len(left) != 1 || left[0] != filepath.Base(young) {
-		t.Errorf("left: %q", left)
+	want := []string{filepath.Base(living.dir), filepath.Base(young)}
+	slices.Sort(want)
+	if left := inStore(t, dir); !slices.Equal(left, want) {
+		t.Errorf("left: %q, want %q", left, want)
+	}
+	if err := living.discard(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -202,8 +202,8 @@ func holds(t *testing.T, dir string, want map[string][]byte) {
 	}
 }
 
-// stored lists the copies in a store, and what is left aside.
-func stored(t *testing.T, dir string) []string {
+// inStore lists the copies in a store, and what is left aside.
+func inStore(t *testing.T, dir string) []string {
 	t.Helper()
 	var found []string
 	for _, pattern := range []string{"*/*-*", asidePrefix + "*"} {

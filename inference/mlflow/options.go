@@ -23,6 +23,9 @@ type Limits struct {
 	Files, Depth int
 	// FileBytes is the size of a version's largest file, and VersionBytes of all its files: 2 and 4 GiB.
 	FileBytes, VersionBytes int64
+	// StoreBytes is how much all copies on disk may take together; those that are in use or wanted are
+	// never removed to stay below it: 16 GiB.
+	StoreBytes int64
 	// Stall is how long a request may wait for its next byte: 5 s.
 	Stall time.Duration
 	// List and Fetch are how long a List and the fetching of one version may take: 10 s and 5 min.
@@ -32,6 +35,8 @@ type Limits struct {
 	Retry time.Duration
 	// Recovery is how long nothing is asked of a server that has failed several times in a row: 5 s.
 	Recovery time.Duration
+	// Rest is the longest that a server which asks to be left alone (Retry-After) is: 1 min.
+	Rest time.Duration
 	// Refetch is how long a version that failed to load is left alone before its files are fetched
 	// again, doubled each time up to an hour: 1 min.
 	Refetch time.Duration
@@ -48,6 +53,7 @@ func (l *Limits) complete() error {
 		{"Fetch", &l.Fetch, 5 * time.Minute},
 		{"Retry", &l.Retry, 200 * time.Millisecond},
 		{"Recovery", &l.Recovery, 5 * time.Second},
+		{"Rest", &l.Rest, time.Minute},
 		{"Refetch", &l.Refetch, time.Minute},
 	} {
 		if err := complete(field.name, field.value, field.def); err != nil {
@@ -61,6 +67,7 @@ func (l *Limits) complete() error {
 	}{
 		{"FileBytes", &l.FileBytes, 2 << 30},
 		{"VersionBytes", &l.VersionBytes, 4 << 30},
+		{"StoreBytes", &l.StoreBytes, 16 << 30},
 	} {
 		if err := complete(field.name, field.value, field.def); err != nil {
 			return err

@@ -4,22 +4,25 @@ package mlflow
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
-	"os"
-	"path"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"footballprediction/inference"
 )
 
-// refetchMax is the longest that a version which failed to load is left alone.
-const refetchMax = time.Hour
+const (
+	// refetchMax is the longest that a version which failed to load is left alone.
+	refetchMax = time.Hour
+	// firstPatience is how long MLflow's first answer is waited for: what it said in an earlier run,
+	// or the fallback, is ready to serve.
+	firstPatience = 3 * time.Second
+)
 
 // Source is an inference.Source over an MLflow 3 tracking server: every registered model that has the
 // alias "champion", with the versions that its aliases name. The champion serves; a version counts
@@ -41,6 +44,9 @@ type Source struct {
 	fallback inference.Source
 	options  Options
 
+	// ours are the models that MLflow has, as in said, for those who cannot wait for mu.
+	ours atomic.Pointer[map[string]inference.Aspired]
+
 	mu sync.Mutex // guards the rest, and makes List and Fetch wait for each other
 	// begun: the fallback has been listed. answered: MLflow has answered since New.
 	begun, answered bool
@@ -50,14 +56,16 @@ type Source struct {
 	saved           saved
 	ready           map[readyVersion]string
 	copies          map[versionKey]*localCopy
-	passedOver      map[string]bool // names that no model may have
+	serving         map[string]string // the version of each model that serves, as the Registry says
+	unsaved         string            // why what MLflow says could not be saved, last
+	passedOver      map[string]bool   // names that no model may have
 }
 
 type versionKey struct{ model, version, revision string }
 
 // localCopy is a version on disk.
 type localCopy struct {
-	dir   string
+	*copied
 	again time.Time     // when it may be fetched again
 	wait  time.Duration // from then on
 }
@@ -74,14 +82,14 @@ func New(server Server, dir string, fallback inference.Source, options Options) 
 	if err := options.Limits.complete(); err != nil {
 		return nil, err
 	}
-	store, err := openStore(dir, options.Now())
+	store, err := openStore(dir, options.Limits.StoreBytes, options.Now())
 	if err != nil {
 		return nil, fmt.Errorf("mlflow: open the store: %w", err)
 	}
 	s := &Source{
 		client: newClient(server, options), store: store, fallback: fallback, options: options, started: options.Now(),
 		said: map[string]inference.Aspired{}, ready: map[readyVersion]string{},
-		copies: map[versionKey]*localCopy{}, passedOver: map[string]bool{},
+		copies: map[versionKey]*localCopy{}, serving: map[string]string{}, passedOver: map[string]bool{},
 	}
 	if s.saved, err = store.load(server.String()); err != nil {
 		options.Logger.Error("what MLflow said in an earlier run is lost", slog.Any("error", err))
@@ -89,14 +97,25 @@ func New(server Server, dir string, fallback inference.Source, options Options) 
 	for _, m := range s.saved.Models {
 		s.said[m.Name] = m.wish()
 	}
+	s.ours.Store(&s.said)
 	return s, nil
 }
 
 // Breaker returns the state of the breaker around MLflow: "closed", "half-open" or "open".
 func (s *Source) Breaker() string { return s.client.breaker.State().String() }
 
-// Close stops idle connections.
-func (s *Source) Close() { s.client.close() }
+// Close stops idle connections and gives the copies up that were fetched: other processes may remove
+// them from then on. It does not wait for a Fetch that a disk holds up.
+func (s *Source) Close() {
+	s.client.close()
+	if !s.mu.TryLock() {
+		return
+	}
+	defer s.mu.Unlock()
+	for key := range s.copies {
+		s.giveUp(key)
+	}
+}
 
 // List implements inference.Source. It fails only where the fallback or ctx does.
 func (s *Source) List(ctx context.Context) ([]inference.Aspired, error) {
@@ -107,9 +126,13 @@ func (s *Source) List(ctx context.Context) ([]inference.Aspired, error) {
 		s.begun = err == nil
 		return base, err
 	}
-	asking, cancel := context.WithTimeoutCause(ctx, s.options.Limits.List, errTooLong)
+	limit := s.options.Limits.List
+	if !s.answered && s.outage == nil {
+		limit = min(limit, firstPatience)
+	}
+	asking, cancel := context.WithTimeoutCause(ctx, limit, errTooLong)
 	defer cancel()
-	err = s.ask(asking)
+	err = s.tell(s.ask(asking))
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -166,7 +189,12 @@ func (s *Source) ask(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	for name, wish := range said {
+		wish.Err = s.tell(wish.Err)
+		said[name] = wish
+	}
 	s.said, s.ready = said, ready
+	s.ours.Store(&said)
 	return nil
 }
 
@@ -183,7 +211,11 @@ func (s *Source) withPrevious(ctx context.Context, m registeredModel) registered
 			return m
 		}
 	}
-	if was := last.Aliases[inference.Champion]; was != champion && last.Revisions[was] != "" {
+	was := s.serving[m.Name] // not a champion that never served
+	if last.Revisions[was] == "" {
+		was = last.Aliases[inference.Champion]
+	}
+	if was != champion && last.Revisions[was] != "" {
 		previous = was
 	}
 	if previous == "" || previous == champion || len(m.Aliases) >= aliasesMax {
@@ -219,7 +251,10 @@ func (s *Source) note(ctx context.Context, err error) {
 			s.options.Logger.InfoContext(ctx, "MLflow answers again")
 		}
 		s.answered, s.outage = true, nil
-		if err := s.save(); err != nil {
+		if err := s.save(); err == nil {
+			s.unsaved = ""
+		} else if err = s.tell(err); err.Error() != s.unsaved {
+			s.unsaved = err.Error()
 			s.options.Logger.ErrorContext(ctx, "what MLflow says is not kept for the next start", slog.Any("error", err))
 		}
 	case s.outage != nil: // the first reason stands: later ones may only say that nothing is asked
@@ -265,13 +300,10 @@ func (s *Source) merge(base []inference.Aspired) []inference.Aspired {
 
 // SetAlias implements inference.Aliaser: in MLflow, or in the fallback where the model is its.
 func (s *Source) SetAlias(ctx context.Context, model, alias, version string) error {
-	s.mu.Lock()
-	_, ours := s.said[model]
-	s.mu.Unlock()
-	if ours {
+	if _, ours := (*s.ours.Load())[model]; ours {
 		ctx, cancel := context.WithTimeoutCause(ctx, s.options.Limits.List, errTooLong)
 		defer cancel()
-		return s.client.setAlias(ctx, model, alias, version)
+		return s.tell(s.client.setAlias(ctx, model, alias, version))
 	}
 	if fallback, ok := s.fallback.(inference.Aliaser); ok {
 		return fallback.SetAlias(ctx, model, alias, version)
@@ -279,91 +311,8 @@ func (s *Source) SetAlias(ctx context.Context, model, alias, version string) err
 	return fmt.Errorf("model %q is not registered in MLflow", model)
 }
 
-// Fetch implements inference.Source. A version that is asked for again has failed to load: its files,
-// which may have been damaged on the way or not have been complete, are fetched again now and then.
-func (s *Source) Fetch(ctx context.Context, name, version string) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	revision := s.said[name].Revisions[version]
-	if revision == "" {
-		return s.fallback.Fetch(ctx, name, version)
-	}
-	key := versionKey{name, version, revision}
-	known := s.copies[key]
-	now := s.options.Now()
-	if known == nil {
-		dir, broken, err := s.store.find(name, version, revision)
-		for _, err := range broken {
-			s.options.Logger.ErrorContext(ctx, "a copy of a model is broken, it is fetched again", slog.Any("error", err))
-		}
-		if err != nil {
-			return "", err
-		}
-		if dir != "" {
-			known = &localCopy{dir: dir}
-		}
-	} else if now.Before(known.again) {
-		return known.dir, nil
-	}
-	if known == nil || !known.again.IsZero() {
-		dir, err := s.fetch(ctx, key)
-		if err != nil && known == nil {
-			return "", err
-		}
-		if err == nil {
-			known = &localCopy{dir: dir, wait: known.waited()}
-		}
-	}
-	known.wait = min(max(2*known.wait, s.options.Limits.Refetch), refetchMax)
-	known.again = now.Add(known.wait)
-	s.copies[key] = known
-	return known.dir, nil
-}
-
-func (c *localCopy) waited() time.Duration {
-	if c == nil {
-		return 0
-	}
-	return c.wait
-}
-
-// fetch brings the files of a version to the disk.
-func (s *Source) fetch(ctx context.Context, key versionKey) (dir string, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.options.Limits.Fetch, errTooLong)
-	defer cancel()
-	uri, err := s.client.downloadURI(ctx, key.model, key.version)
-	if err != nil {
-		return "", err
-	}
-	root, err := artifactRoot(s.client.server, uri)
-	if err != nil {
-		return "", err
-	}
-	files, err := s.client.walk(ctx, root)
-	if err != nil {
-		return "", err
-	}
-	if len(files) == 0 {
-		return "", errors.New("it has no files")
-	}
-	d, err := s.store.begin()
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, d.discard()) }()
-	copied := record{Model: key.model, Version: key.version, Revision: key.revision}
-	budget := s.options.Limits.VersionBytes
-	for _, file := range files {
-		var got recordedFile
-		err := d.add(file.path, func(to *os.File) (err error) {
-			got, err = s.client.download(ctx, root, file, min(budget, s.options.Limits.FileBytes), to)
-			return err
-		})
-		if err != nil {
-			return "", fmt.Errorf("file %q: %w", path.Join(file.path...), err)
-		}
-		budget -= got.Size
-		copied.Files = append(copied.Files, got)
-	}
-	return d.keep(copied)
+// tell returns an error as callers may read it: without where the copies are, nor what was sent to
+// log in, which a server may have repeated.
+func (s *Source) tell(err error) error {
+	return inference.HideFolder(inference.Hide(err, s.client.server.hide), s.store.dir)
 }

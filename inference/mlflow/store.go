@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,9 +22,11 @@ import (
 //	dir/.aside-*                                  a copy being written, or one being removed
 //
 // The digest is the record's, so a copy never changes: another content is another folder. A copy
-// appears under its name only when it is complete and on the disk. Several processes may share a store.
+// appears under its name only when it is complete and on the disk. Several processes may share a
+// store: whoever uses a copy, or writes one aside, holds its lock.
 type store struct {
-	dir string
+	dir   string
+	bytes int64 // the most that copies may take
 }
 
 const (
@@ -33,8 +34,8 @@ const (
 	filesFolder    = "files"
 	asidePrefix    = ".aside-"
 	recordBytesMax = 8 << 20
-	// asideAge is how old a folder that nobody can be writing any more is.
-	asideAge = 24 * time.Hour
+	// asideAge is how old a file is, of a line or two, that nobody can be writing any more.
+	asideAge = time.Minute
 )
 
 // record says what a copy holds.
@@ -52,15 +53,30 @@ type recordedFile struct {
 	SHA256 string `json:"sha256"`
 }
 
-// folder is where the copy is, below the store's.
-func (r record) folder() (string, error) {
+// digest is the SHA-256 of all that the record says, and so of the hashes of all files.
+func (r record) digest() (string, error) {
 	text, err := json.Marshal(r)
 	digest := sha256.Sum256(text)
-	return filepath.Join(r.Model, r.Version+"-"+hex.EncodeToString(digest[:16])), err
+	return hex.EncodeToString(digest[:]), err
 }
 
+// folder is where the copy is, below the store's.
+func (r record) folder() (string, error) {
+	digest, err := r.digest()
+	return filepath.Join(r.Model, r.Version+"-"+digest[:32]), err
+}
+
+// copied is a copy that stays as long as it is held: no process removes it meanwhile.
+type copied struct {
+	record
+	dir  string // the version's folder
+	lock *os.File
+}
+
+func (c *copied) release() error { return c.lock.Close() }
+
 // openStore makes the folder if need be, and removes what processes that died have left aside.
-func openStore(dir string, now time.Time) (*store, error) {
+func openStore(dir string, bytes int64, now time.Time) (*store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -72,26 +88,41 @@ func openStore(dir string, now time.Time) (*store, error) {
 		if !strings.HasPrefix(entry.Name(), asidePrefix) {
 			continue
 		}
-		info, err := entry.Info()
-		if err == nil && now.Sub(info.ModTime()) > asideAge {
-			err = os.RemoveAll(filepath.Join(dir, entry.Name()))
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // another process is at it
+		if err := removeAside(dir, entry, now); err != nil && !errors.Is(err, fs.ErrNotExist) { // another process is at it
 			return nil, err
 		}
 	}
-	return &store{dir}, nil
+	return &store{dir, bytes}, nil
 }
 
-// find returns the folder of the newest whole copy of a version, or "". Copies that are not what
-// their records say are removed; broken says why.
-func (s *store) find(model, version, revision string) (dir string, broken []error, err error) {
-	entries, err := os.ReadDir(filepath.Join(s.dir, model))
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil, nil
+func removeAside(dir string, entry fs.DirEntry, now time.Time) error {
+	path := filepath.Join(dir, entry.Name())
+	if !entry.IsDir() {
+		info, err := entry.Info()
+		if err != nil || now.Sub(info.ModTime()) < asideAge {
+			return err
+		}
+		return os.Remove(path)
+	}
+	lock, err := lockFolder(path, lockExclusive)
+	if errors.Is(err, errBusy) {
+		return nil
 	}
 	if err != nil {
-		return "", nil, err
+		return err
+	}
+	return errors.Join(os.RemoveAll(path), lock.Close())
+}
+
+// find returns the whole copy of a version that was used last, or nil. Copies that are not what their
+// records say are removed; broken says why.
+func (s *store) find(model, version, revision string, now time.Time) (found *copied, broken []error, err error) {
+	entries, err := os.ReadDir(filepath.Join(s.dir, model))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
 	}
 	var newest time.Time
 	for _, entry := range entries {
@@ -99,27 +130,62 @@ func (s *store) find(model, version, revision string) (dir string, broken []erro
 			continue
 		}
 		name := filepath.Join(model, entry.Name())
-		r, err := s.read(name)
-		if err == nil && r.Revision != revision {
-			continue
-		}
-		if err == nil {
-			err = s.verify(name, r)
-		}
-		if err != nil {
-			broken = append(broken, errors.Join(fmt.Errorf("copy %s: %w", name, err), s.remove(name)))
-			continue
-		}
 		info, err := entry.Info()
-		if err != nil {
-			return "", broken, err
+		if errors.Is(err, fs.ErrNotExist) || err == nil && found != nil && !info.ModTime().After(newest) {
+			continue
 		}
-		if dir == "" || info.ModTime().After(newest) {
-			dir, newest = s.files(name), info.ModTime()
+		if err != nil {
+			return found, broken, err
+		}
+		c, err := s.take(name, revision)
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, errBusy): // it is being removed
+		case err != nil:
+			broken = append(broken, errors.Join(fmt.Errorf("copy %s: %w", name, err), s.remove(name)))
+		case c != nil:
+			if found != nil {
+				err = found.release()
+			}
+			if found, newest = c, info.ModTime(); err != nil {
+				return found, broken, err
+			}
 		}
 	}
-	return dir, broken, nil
+	if found != nil { // so that those that were used longest ago go first
+		err = os.Chtimes(filepath.Dir(found.dir), now, now)
+	}
+	return found, broken, err
 }
+
+// take takes hold of a copy and verifies it. A copy of another revision is nil.
+func (s *store) take(name, revision string) (c *copied, err error) {
+	lock, err := lockFolder(filepath.Join(s.dir, name), lockShared)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if c == nil {
+			err = errors.Join(err, lock.Close())
+		}
+	}()
+	r, err := s.read(name)
+	if err == nil && r.Revision != revision {
+		return nil, nil
+	}
+	if err == nil {
+		err = s.verify(name, r)
+	}
+	if err != nil {
+		return nil, &brokenError{err}
+	}
+	return &copied{r, s.files(name), lock}, nil
+}
+
+// brokenError says why a copy is not what its record says: of what is missing in it, too, errors.Is
+// does not hold for fs.ErrNotExist.
+type brokenError struct{ cause error }
+
+func (e *brokenError) Error() string { return e.cause.Error() }
 
 func (s *store) files(name string) string { return filepath.Join(s.dir, name, filesFolder) }
 
@@ -202,76 +268,4 @@ func (s *store) remove(name string) error {
 		err = nil // another process has removed it
 	}
 	return errors.Join(err, os.RemoveAll(aside))
-}
-
-// draft is a copy being written aside.
-type draft struct {
-	store *store
-	dir   string
-	root  *os.Root // of its files: no name leads out of it
-}
-
-// begin makes an empty draft. Whoever begins one discards it, also after keep.
-func (s *store) begin() (*draft, error) {
-	dir, err := os.MkdirTemp(s.dir, asidePrefix)
-	if err != nil {
-		return nil, err
-	}
-	d := &draft{store: s, dir: dir}
-	if err = os.Mkdir(filepath.Join(dir, filesFolder), 0o700); err == nil {
-		d.root, err = os.OpenRoot(filepath.Join(dir, filesFolder))
-	}
-	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	return d, nil
-}
-
-func (d *draft) discard() error { return errors.Join(d.root.Close(), os.RemoveAll(d.dir)) }
-
-// add makes a new file, has fill write it, and brings it to the disk.
-func (d *draft) add(names []string, fill func(*os.File) error) (err error) {
-	name := path.Join(names...)
-	if err := d.root.MkdirAll(path.Dir(name), 0o700); err != nil {
-		return err
-	}
-	file, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	if err := fill(file); err != nil {
-		return err
-	}
-	return file.Sync()
-}
-
-// keep gives the draft its name, and returns the folder of its files. Where another process has kept
-// the same copy meanwhile, that one is returned.
-func (d *draft) keep(r record) (string, error) {
-	slices.SortFunc(r.Files, func(a, b recordedFile) int { return comparePaths(a.Path, b.Path) })
-	name, err := r.folder()
-	if err != nil {
-		return "", err
-	}
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return "", err
-	}
-	if err := writeSynced(filepath.Join(d.dir, recordFile), append(text, '\n')); err != nil {
-		return "", err
-	}
-	if err := syncFolders(d.dir); err != nil {
-		return "", err
-	}
-	model := filepath.Join(d.store.dir, r.Model)
-	if err := os.MkdirAll(model, 0o700); err != nil {
-		return "", err
-	}
-	if err := os.Rename(d.dir, filepath.Join(d.store.dir, name)); errors.Is(err, fs.ErrExist) {
-		return d.store.files(name), d.store.verify(name, r)
-	} else if err != nil {
-		return "", err
-	}
-	return d.store.files(name), errors.Join(syncFolder(model), syncFolder(d.store.dir))
 }

@@ -118,6 +118,22 @@ func (s *Server) Aliased(t testing.TB, model, alias string) (version string) {
 	return answer.Version.Version
 }
 
+// Webhook has the server say at an address, signed with a secret, that an alias was set. It is deleted
+// with the test.
+func (s *Server) Webhook(t testing.TB, address, secret string) {
+	t.Helper()
+	var created struct {
+		Webhook struct {
+			ID string `json:"webhook_id"`
+		} `json:"webhook"`
+	}
+	s.must(t, http.MethodPost, "/webhooks", object{
+		"name": "test", "url": address, "secret": secret,
+		"events": []object{{"entity": "MODEL_VERSION_ALIAS", "action": "CREATED"}},
+	}, &created)
+	t.Cleanup(func() { s.must(t, http.MethodDelete, "/webhooks/"+created.Webhook.ID, object{}, nil) })
+}
+
 // DeleteAlias takes an alias away.
 func (s *Server) DeleteAlias(t testing.TB, model, alias string) {
 	t.Helper()

@@ -73,6 +73,8 @@ func (s *Server) start(python string) error {
 	cmd.Env = []string{
 		"HOME=" + s.dir, "PATH=" + os.Getenv("PATH"), "DO_NOT_TRACK=true", "MLFLOW_DISABLE_TELEMETRY=true",
 		"MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false",
+		// Webhooks go to this machine, and to those that were registered just now.
+		"MLFLOW_WEBHOOK_ALLOWED_SCHEMES=http", "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS=true", "MLFLOW_WEBHOOK_CACHE_TTL=0",
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if s.life, err = cmd.StdinPipe(); err != nil {
