@@ -45,8 +45,9 @@ type Config struct {
 	// requests that name none; 0 means the lowest.
 	PriorityLevels, DefaultPriority int
 	// WarmUpRows ("warm_up_rows", a list of up to 64 numbers, each 1 to 65536) are the numbers of rows
-	// that each session is run with before it serves; nil means powers of two as far as they are
-	// worth it. A model whose inputs do not count rows is run as it is.
+	// that each session is run with before it serves; nil means those that requests may come
+	// to share, in few steps, as far as they are worth it. A model whose inputs do not count rows is
+	// run as it is.
 	WarmUpRows []int64
 	// GraphOptimization ("graph_optimization_level": "disable", "basic", "extended" or "all") is how
 	// far the graph is rewritten when it is opened; empty means "all".

@@ -195,12 +195,17 @@ func (c *counted) Run(ctx context.Context, inputs, outputs []Tensor) error {
 }
 
 func TestWarmAsConfigured(t *testing.T) {
-	for _, test := range []struct{ sizes, want []int64 }{
-		{nil, []int64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1}},
-		{[]int64{5, 3000}, []int64{5, 3000, 1}},
+	for _, test := range []struct {
+		sizes []int64
+		most  int64
+		want  []int64
+	}{
+		{nil, 128, []int64{1, 4, 16, 64, 128, 64, 16, 4, 1, 1}},
+		{nil, 1, []int64{1, 1}},
+		{[]int64{5, 3000}, 128, []int64{5, 3000, 5, 1}},
 	} {
 		m := new(counted)
-		if err := warm(t.Context(), m, nil, test.sizes, func() time.Time { return time.Time{} }); err != nil || !slices.Equal(m.rows, test.want) {
+		if err := warm(t.Context(), m, nil, test.sizes, test.most, func() time.Time { return time.Time{} }); err != nil || !slices.Equal(m.rows, test.want) {
 			t.Errorf("%v: got %v, %v", test.sizes, m.rows, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package inference
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,36 +11,51 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"footballprediction/inference/batch"
 )
 
 // load brings one version on its way, and makes it available or Failed. It returns an error only
 // where ctx ended it; the version is then tried again at the next poll.
 func (r *Registry) load(ctx context.Context, v *versionRecord) error {
+	began := r.options.Now()
+	r.begin(v)
 	dir, err := r.source.Fetch(ctx, v.model, v.version)
 	if err != nil {
-		return r.fail(ctx, v, "", fmt.Errorf("fetch: %w", err))
+		return r.fail(ctx, v, began, "", fmt.Errorf("fetch: %w", err))
 	}
 	files, err := fingerprint(dir)
 	if err != nil {
-		return r.fail(ctx, v, "", HideFolder(err, dir))
+		return r.fail(ctx, v, began, "", HideFolder(err, dir))
 	}
-	if !r.begin(v, files) {
+	if !r.open(v, files) {
 		return nil
 	}
 	live, err := r.prepare(ctx, v, dir)
 	if err != nil {
-		return r.fail(ctx, v, files, HideFolder(err, dir))
+		return r.fail(ctx, v, began, files, HideFolder(err, dir))
 	}
 	if now, err := fingerprint(dir); err != nil || now != files {
 		err = errors.Join(err, errors.New("its files changed while it was loaded"), live.model.Close())
-		return r.fail(ctx, v, files, HideFolder(err, dir))
+		return r.fail(ctx, v, began, files, HideFolder(err, dir))
 	}
-	r.serve(ctx, v, live)
+	r.serve(ctx, v, began, live)
 	return nil
 }
 
-// begin says that the version is being loaded; false means that the same files have failed before.
-func (r *Registry) begin(v *versionRecord, files string) bool {
+// begin says that the version is being loaded, unless it has failed: it stays so until there are other
+// files.
+func (r *Registry) begin(v *versionRecord) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if v.state == Start {
+		v.state = Loading
+		r.touch()
+	}
+}
+
+// open says that what was fetched is being loaded; false means that the same files have failed before.
+func (r *Registry) open(v *versionRecord, files string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if v.state == Failed && v.files == files {
@@ -78,7 +94,16 @@ func (r *Registry) prepare(ctx context.Context, v *versionRecord, dir string) (l
 	if live.metadata, err = r.options.Admit(v.model, v.version, dir, m); err != nil {
 		return nil, err
 	}
-	err = warm(ctx, m, golden, config.WarmUpRows, r.options.Now)
+	batching := config.batching()
+	if !batching.Alone && mixes(ctx, m, golden) {
+		r.log(v).WarnContext(ctx, "the model's rows depend on one another: each request is run by itself")
+		batching.Alone, batching.Delay = true, 0
+	}
+	most := int64(cmp.Or(batching.MaxRows, batch.MaxRowsDefault))
+	if batching.Alone {
+		most = warmRowsMax
+	}
+	err = warm(ctx, m, golden, config.WarmUpRows, most, r.options.Now)
 	if err != nil && golden == nil && ctx.Err() == nil {
 		// Zeros were a guess at what the model takes.
 		r.log(v).InfoContext(ctx, "model version not warmed, its first requests will be slower", slog.Any("error", err))
@@ -87,25 +112,23 @@ func (r *Registry) prepare(ctx context.Context, v *versionRecord, dir string) (l
 	if err != nil {
 		return nil, err
 	}
-	batching := config.batching()
-	if !batching.Alone && mixes(ctx, m, golden) {
-		r.log(v).WarnContext(ctx, "the model's rows depend on one another: each request is run by itself")
-		batching.Alone, batching.Delay = true, 0
-	}
 	live.model, err = newBatched(m, batching, r.options.Observe(v.model, v.version))
 	return live, err
 }
 
 // serve makes a version available.
-func (r *Registry) serve(ctx context.Context, v *versionRecord, live *version) {
+func (r *Registry) serve(ctx context.Context, v *versionRecord, began time.Time, live *version) {
 	live.holders.Store(1)
 	// Closing takes its time, which the request that was the last holder need not spend.
-	live.unload = func() { go r.unload(v, live.model) }
+	live.unload = func() { go r.unload(v, live) }
 	live.sicken = func() { go r.quarantine(v, live) }
 	now := r.options.Now()
 	r.loaded.Add(1)
 	r.mu.Lock()
 	replaced := v.live
+	if replaced != nil {
+		r.expectDrained(v, replaced)
+	}
 	v.state, v.reason, v.quarantined, v.loadedAt, v.live = Available, "", false, now, live
 	v.inputs, v.outputs, v.metadata = live.model.Inputs(), live.model.Outputs(), live.metadata
 	v.open++
@@ -115,7 +138,8 @@ func (r *Registry) serve(ctx context.Context, v *versionRecord, live *version) {
 	if replaced != nil {
 		replaced.release()
 	}
-	r.log(v).InfoContext(ctx, "model version available", slog.String("serving", serving))
+	r.options.Loaded(v.model, now.Sub(began), nil)
+	r.log(v).InfoContext(ctx, "model version available", slog.String("serving", serving), slog.Duration("took", now.Sub(began)))
 	r.announce(ctx, swaps)
 }
 
@@ -124,10 +148,13 @@ func (r *Registry) log(v *versionRecord) *slog.Logger {
 }
 
 // unload closes a version that nobody holds.
-func (r *Registry) unload(v *versionRecord, m Model) {
+func (r *Registry) unload(v *versionRecord, live *version) {
 	defer r.loaded.Done()
-	err := m.Close()
+	err := live.model.Close()
 	r.mu.Lock()
+	if live.overdue != nil {
+		live.overdue.Stop()
+	}
 	v.open--
 	if v.state == Unloading && v.open == 0 {
 		v.state = End
@@ -142,7 +169,7 @@ func (r *Registry) unload(v *versionRecord, m Model) {
 }
 
 // fail says why a version could not be loaded, and from which files.
-func (r *Registry) fail(ctx context.Context, v *versionRecord, files string, err error) error {
+func (r *Registry) fail(ctx context.Context, v *versionRecord, began time.Time, files string, err error) error {
 	r.mu.Lock()
 	if ctx.Err() != nil {
 		defer r.mu.Unlock()
@@ -162,6 +189,7 @@ func (r *Registry) fail(ctx context.Context, v *versionRecord, files string, err
 	if !again {
 		r.log(v).ErrorContext(ctx, "model version failed, what serves goes on", slog.Any("error", err))
 	}
+	r.options.Loaded(v.model, r.options.Now().Sub(began), err)
 	r.announce(ctx, swaps)
 	return nil
 }

@@ -14,6 +14,9 @@ const (
 	sickAt       = 16
 )
 
+// registryActor is who the record names where nobody decided.
+const registryActor = "registry"
+
 // health remembers which of the last answers of a version failed, a bit each, the latest lowest. It
 // costs a version without failures one look.
 type health struct {
@@ -43,7 +46,7 @@ func (v *version) answered(ok bool) {
 }
 
 // quarantine takes a version that fails in service out of it, where another can stand in: bad answers
-// of some requests are better than none of any.
+// of some requests are better than none of any. It is on record as the Registry's own decision.
 func (r *Registry) quarantine(v *versionRecord, failing *version) {
 	ctx := context.Background()
 	r.mu.Lock()
@@ -61,10 +64,20 @@ func (r *Registry) quarantine(v *versionRecord, failing *version) {
 		failing.health.sick.Store(false)
 		return
 	}
-	v.reason = fmt.Sprintf("quarantined: %d of its last %d answers failed", sickAt, healthWindow)
+	why := fmt.Sprintf("%d of its last %d answers failed", sickAt, healthWindow)
+	v.reason = "quarantined: " + why
+	m.quarantines++
+	r.expectDrained(v, failing)
 	swaps := r.publish()
+	serving := m.labels[""]
 	r.mu.Unlock()
-	r.log(v).ErrorContext(ctx, "model version quarantined: it fails in service", slog.String("reason", v.reason))
+	r.log(v).ErrorContext(ctx, "model version quarantined: it fails in service",
+		slog.String("reason", v.reason), slog.String("serving", serving))
 	r.announce(ctx, swaps)
+	if err := r.options.Routes.record(Change{
+		At: r.options.Now().UTC(), Model: v.model, Action: Quarantine, Actor: registryActor, Reason: why, Version: serving, From: v.version,
+	}); err != nil {
+		r.log(v).ErrorContext(ctx, "the quarantine is not on record", slog.Any("error", err))
+	}
 	failing.release()
 }

@@ -40,6 +40,8 @@ type modelRecord struct {
 	versions map[string]*versionRecord
 	// previous is the version that served before.
 	previous string
+	// quarantines is how many versions were taken out of service.
+	quarantines uint64
 	// unloaded: an operator wants none of it.
 	unloaded bool
 }
@@ -56,6 +58,7 @@ type versionRecord struct {
 	quarantined    bool   // Failed in service
 	loadedAt       time.Time
 	live           *version // what is loaded: of this revision if Available, else of the one before
+	draining       *version // what was given up last
 	open           int      // how many models were opened for it and are not closed
 	inputs         []TensorSpec
 	outputs        []TensorSpec

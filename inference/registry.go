@@ -24,6 +24,9 @@ type Options struct {
 	// Observe, if set, is called once for each version that is loaded, before anybody can acquire
 	// it, and returns who is told what that version does; nil means that nobody is.
 	Observe func(name, version string) Observer
+	// Loaded, if set, is told of each attempt to load a version of a model, how long it took from the
+	// fetch on, and why it failed, if it did.
+	Loaded func(name string, took time.Duration, err error)
 	// Routes are how requests are shared out; nil means that no model has a route yet, and that
 	// those to come are forgotten in the end.
 	Routes *Routes
@@ -45,8 +48,12 @@ type Options struct {
 // every poll if they could not be fetched. Changes in the files of a loaded version are not looked at,
 // but a version whose revision changes is loaded anew; until that succeeds, what was loaded answers.
 //
+// Versions are loaded one after another, so that all loads together take one core from those who are
+// served.
+//
 // A version that fails in service is quarantined: it is Failed, and the version that served before
-// serves again, if it is still loaded, until the source names another or the files change.
+// serves again, if it is still loaded, until the source names another or the files change. It is on
+// record among the changes.
 //
 // All methods are safe for concurrent use. Acquire and Route wait for nothing that loads.
 type Registry struct {
@@ -78,6 +85,9 @@ func NewRegistry(source Source, opener Opener, options Options) *Registry {
 	}
 	if options.Observe == nil {
 		options.Observe = func(string, string) Observer { return nil }
+	}
+	if options.Loaded == nil {
+		options.Loaded = func(string, time.Duration, error) {}
 	}
 	if options.Routes == nil {
 		options.Routes = &Routes{state: routesState{Routes: map[string]Route{}}}

@@ -27,7 +27,8 @@ type Change struct {
 	Action Action    `json:"action"`
 	Actor  string    `json:"actor"`
 	Reason string    `json:"reason,omitempty"`
-	// Version is the one that was promoted or rolled back to, From the one that served before.
+	// Version is the one that was promoted or rolled back to, From the one that served before. Of a
+	// quarantine, From is the one that failed and Version the one that serves from then on.
 	Version string `json:"version,omitempty"`
 	From    string `json:"from,omitempty"`
 	// Route is the one that was set; nil if it is not about that.
@@ -44,6 +45,7 @@ const (
 	RollBack   Action = "rollback"
 	Load       Action = "load"
 	Unload     Action = "unload"
+	Quarantine Action = "quarantine"
 )
 
 // Routes are the routes of all models and the record of their changes, in one file that is replaced

@@ -1,6 +1,7 @@
 package inference
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -26,6 +27,8 @@ type ModelStatus struct {
 	Err error
 	// Route is how requests that name no version are shared out.
 	Route Route
+	// Quarantines is how many versions were taken out of service since they failed there.
+	Quarantines uint64
 	// Versions are all that are wanted, held or ended since the last poll, the lowest first.
 	Versions []VersionStatus
 }
@@ -36,7 +39,7 @@ type VersionStatus struct {
 	Version  string
 	Aliases  []string // that name it now, sorted
 	State    State
-	Reason   string // why it is Failed
+	Reason   string // why it is Failed, or still Unloading
 	LoadedAt time.Time
 	Inputs   []TensorSpec
 	Outputs  []TensorSpec
@@ -75,12 +78,15 @@ func (r *Registry) Status() Status {
 	status := Status{Listed: r.listed, Err: r.listErr}
 	for _, name := range slices.Sorted(maps.Keys(r.models)) {
 		m := r.models[name]
-		ms := ModelStatus{Name: name, Serving: m.labels[""], Err: m.wish.Err, Route: r.options.Routes.of(name)}
+		ms := ModelStatus{Name: name, Serving: m.labels[""], Err: m.wish.Err, Route: r.options.Routes.of(name), Quarantines: m.quarantines}
 		for _, version := range slices.SortedFunc(maps.Keys(m.versions), CompareVersions) {
 			v := m.versions[version]
 			vs := VersionStatus{
 				Version: version, State: v.state, Reason: v.reason, LoadedAt: v.loadedAt,
 				Inputs: v.inputs, Outputs: v.outputs, Metadata: v.metadata,
+			}
+			if v.state == Unloading && v.draining != nil {
+				vs.Reason = fmt.Sprintf("held by %d requests", max(0, v.draining.holders.Load()))
 			}
 			for alias, named := range m.labels {
 				if alias != "" && named == version {

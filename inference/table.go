@@ -83,7 +83,8 @@ func (r *Registry) publish() (swaps []swap) {
 				kept.versions[v.version] = v.live
 			default:
 				unwanted = append(unwanted, v.live)
-				v.state, v.live = Unloading, nil
+				v.state, v.draining, v.live = Unloading, v.live, nil
+				r.expectDrained(v, v.draining)
 			}
 		}
 		for label, version := range m.labels {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"sync/atomic"
+	"time"
 )
 
 // version is a loaded version of a model: immutable but for the count of those who hold it.
@@ -15,6 +16,8 @@ type version struct {
 	// holders counts the Registry's own hold and every handle; once it was 0 it stays below that.
 	holders atomic.Int64
 	unload  func() // called once, when nobody holds v, on the goroutine of the last holder
+
+	overdue *time.Timer // says that v is held for long; Registry.mu guards it
 
 	health health
 	sicken func() // called once, when v has failed too often

@@ -8,17 +8,26 @@ import (
 )
 
 const (
-	// warmRowsMax is the most rows that a model is warmed with.
+	// warmRowsMax is the most rows that a model is warmed with whose requests are run by themselves.
 	warmRowsMax = 1024
+	// warmStep is how many times as many rows the next step has.
+	warmStep = 4
 	// warmTimeMax ends the growing of batches: a model that slow gains nothing from more.
 	warmTimeMax = 10 * time.Millisecond
 )
 
 // warm runs each of the model's sessions before any request does, on the given numbers of rows or else
-// on twice as many each time, and at last on a single one, so that buffers have their size and code
-// and data are in memory. The rows are the golden ones over and over, else zeros. A model whose inputs
-// do not count rows is run as it is.
-func warm(ctx context.Context, m Model, golden *Golden, sizes []int64, now func() time.Time) error {
+// on those that requests may come to share, in few steps up to most, and at last back down to a single
+// row, so that buffers have their size and code and data are in memory. The rows are the golden ones
+// over and over, else zeros. A model whose inputs do not count rows is run as it is.
+func warm(ctx context.Context, m Model, golden *Golden, sizes []int64, most int64, now func() time.Time) error {
+	given := len(sizes) > 0
+	if !given {
+		for rows := int64(1); rows < most; rows *= warmStep {
+			sizes = append(sizes, rows)
+		}
+		sizes = append(sizes, most)
+	}
 	outputs := make([]Tensor, len(m.Outputs()))
 	for i, spec := range m.Outputs() {
 		outputs[i].Name = spec.Name
@@ -40,21 +49,24 @@ func warm(ctx context.Context, m Model, golden *Golden, sizes []int64, now func(
 			return run(sample)
 		}
 	}
+	ran := 0
 	for _, rows := range sizes {
-		if err := run(repeat(sample, rows)); err != nil {
-			return err
-		}
-	}
-	for rows := int64(1); sizes == nil && rows <= warmRowsMax; rows *= 2 {
 		began := now()
 		if err := run(repeat(sample, rows)); err != nil {
 			return err
 		}
-		if now().Sub(began) > warmTimeMax*time.Duration(m.Concurrency()) {
+		ran++
+		if !given && now().Sub(began) > warmTimeMax*time.Duration(m.Concurrency()) {
 			break
 		}
 	}
-	return run(repeat(sample, 1))
+	// Down again: a session whose buffers have grown has begun anew.
+	for _, rows := range slices.Backward(append([]int64{1}, sizes[:ran-1]...)) {
+		if err := run(repeat(sample, rows)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // zeros makes inputs of one row, and of one element where another dimension is open.

@@ -16,12 +16,16 @@ import (
 // rowBuckets are the boundaries of the histogram of batch sizes.
 var rowBuckets = []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024}
 
+// loadBuckets are the boundaries, in seconds, of the histogram of loads.
+var loadBuckets = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25, 50, 100, 250}
+
 // modelInstruments measure what models do.
 type modelInstruments struct {
 	queue, compute metric.Float64Histogram
 	rows           metric.Int64Histogram
 	executions     metric.Int64Counter
 	rejections     metric.Int64Counter
+	loads          metric.Float64Histogram
 }
 
 func newModelInstruments(meter metric.Meter) (m modelInstruments, err error) {
@@ -40,10 +44,21 @@ func newModelInstruments(meter metric.Meter) (m modelInstruments, err error) {
 	m.compute = duration("footballprediction.inference.compute.duration", "Time of executions, joining and splitting of requests among it")
 	m.executions = counter("footballprediction.inference.executions", "Executions of models, by why they were begun and how they ended")
 	m.rejections = counter("footballprediction.inference.rejections", "Requests that were given back without having been run, by reason")
+	var loadsErr error
+	m.loads, loadsErr = meter.Float64Histogram("footballprediction.model.load.duration", metric.WithUnit("s"),
+		metric.WithDescription("Time to fetch, open, check and warm a model version, or until that failed"),
+		metric.WithExplicitBucketBoundaries(loadBuckets...))
+	err = errors.Join(err, loadsErr)
 	var rowsErr error
 	m.rows, rowsErr = meter.Int64Histogram("footballprediction.inference.batch.size", metric.WithUnit("{row}"),
 		metric.WithDescription("Rows of executions"), metric.WithExplicitBucketBoundaries(rowBuckets...))
 	return m, errors.Join(err, rowsErr)
+}
+
+// Loaded measures an attempt to load a version of a model, for inference.Options.Loaded.
+func (t *Telemetry) Loaded(model string, took time.Duration, err error) {
+	t.models.loads.Record(context.Background(), took.Seconds(),
+		metric.WithAttributes(attribute.String("model", model), attribute.Bool("failed", err != nil)))
 }
 
 // Observe returns the Observer of a model version, for inference.Options.Observe.
@@ -113,8 +128,8 @@ func (o *modelObserver) Rejected(reason error, _ time.Duration) {
 	o.rejections.Add(context.Background(), 1, options...)
 }
 
-// WatchModels reports the state of every model version of the registry, 1 for the one it is in, and
-// what its shadows were not given.
+// WatchModels reports the state of every model version of the registry, 1 for the one it is in, how many
+// were quarantined, and what its shadows were not given.
 func (t *Telemetry) WatchModels(registry *inference.Registry) error {
 	_, err := t.meter.Int64ObservableGauge("footballprediction.model.state",
 		metric.WithDescription("1 for the state that a model version is in"),
@@ -124,6 +139,17 @@ func (t *Telemetry) WatchModels(registry *inference.Registry) error {
 					observer.Observe(1, metric.WithAttributes(attribute.String("model", model.Name), attribute.String("version", v.Version),
 						attribute.String("state", v.State.String()), attribute.Bool("serving", v.Version == model.Serving)))
 				}
+			}
+			return nil
+		}))
+	if err != nil {
+		return fmt.Errorf("telemetry: %w", err)
+	}
+	_, err = t.meter.Int64ObservableCounter("footballprediction.model.quarantines",
+		metric.WithDescription("Versions that were taken out of service since they failed there"),
+		metric.WithInt64Callback(func(_ context.Context, observer metric.Int64Observer) error {
+			for _, model := range registry.Status().Models {
+				observer.Observe(int64(model.Quarantines), metric.WithAttributes(attribute.String("model", model.Name)))
 			}
 			return nil
 		}))

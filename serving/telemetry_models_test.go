@@ -67,6 +67,9 @@ func TestWhatModelsDoIsMeasured(t *testing.T) {
 	observer.Rejected(&inference.DeadlineError{}, 0)
 	observer.Rejected(context.Canceled, 0)
 	observer.Rejected(errors.New("else"), 0)
+	telemetry.Loaded("m", time.Second, nil)
+	telemetry.Loaded("m", time.Second, errors.New("no"))
+	telemetry.Loaded("m", time.Second, errors.New("no"))
 	for _, c := range []struct {
 		name string
 		by   attribute.Key
@@ -78,6 +81,7 @@ func TestWhatModelsDoIsMeasured(t *testing.T) {
 		{"footballprediction.inference.batch.size", "version", map[string]int64{"7": 6}},
 		{"footballprediction.inference.queue.duration", "model", map[string]int64{"m": 3}},
 		{"footballprediction.inference.compute.duration", "model", map[string]int64{"m": 2}},
+		{"footballprediction.model.load.duration", "failed", map[string]int64{"false": 1, "true": 2}},
 	} {
 		if got := series(t, reader, c.name, c.by); !maps.Equal(got, c.want) {
 			t.Errorf("%s by %s: %v, expected %v", c.name, c.by, got, c.want)

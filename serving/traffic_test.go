@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
 	pb "footballprediction/api/gen/footballprediction/v1"
 )
 
@@ -70,9 +72,15 @@ func TestTraffic(t *testing.T) {
 	}
 }
 
-// A version whose answers are of no use is taken out of service, and the one before restored.
+// A version whose answers are of no use is taken out of service, and the one before restored: metrics,
+// log and record say so, and who watches is told.
 func TestQuarantineInService(t *testing.T) {
 	w := newWorld()
+	reader := sdkmetric.NewManualReader()
+	var err error
+	if w.telemetry, err = NewTelemetry(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)), nil); err != nil {
+		t.Fatal(err)
+	}
 	sick := false
 	w.versions[DefaultModel]["2"].run = func(_ context.Context, _, outcomes, _ []float32) error {
 		if sick {
@@ -82,6 +90,13 @@ func TestQuarantineInService(t *testing.T) {
 	}
 	s := w.serve(t, ServerOptions{})
 	predictions := pb.NewPredictionServiceClient(s.native)
+	watch, err := s.operators().WatchModels(t.Context(), &pb.WatchModelsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !watch.Receive() || watch.Msg().GetModel().GetServingVersion() != "2" {
+		t.Fatalf("at first: %v %v", watch.Msg(), watch.Err())
+	}
 	w.versions[DefaultModel]["2"].mu.Lock()
 	sick = true
 	w.versions[DefaultModel]["2"].mu.Unlock()
@@ -108,5 +123,32 @@ func TestQuarantineInService(t *testing.T) {
 	v := got.GetModel().GetVersions()[1]
 	if failed < 16 || got.GetModel().GetServingVersion() != "1" || v.GetState() != pb.ModelState_MODEL_STATE_FAILED || !strings.Contains(v.GetStateReason(), "quarantined") {
 		t.Errorf("after %d failures: got %s", failed, text(got.GetModel()))
+	}
+	if !watch.Receive() || watch.Msg().GetModel().GetServingVersion() != "1" {
+		t.Errorf("who watches: %v %v", watch.Msg(), watch.Err())
+	}
+	if err := watch.Close(); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(w.logged(), `"level":"ERROR","msg":"model version quarantined: it fails in service","model":"match-outcome","version":"2"`) {
+		t.Errorf("the log does not say so:\n%s", w.logged())
+	}
+	if got := series(t, reader, "footballprediction.model.quarantines", "model"); got[DefaultModel] != 1 {
+		t.Errorf("quarantines: %v", got)
+	}
+	if got := series(t, reader, "footballprediction.model.state", "state"); got["FAILED"] != 1 || got["AVAILABLE"] != 1 {
+		t.Errorf("states: %v", got)
+	}
+	for { // the record is written once the requests are answered
+		changes, err := s.operators().ListModelChanges(ctx, &pb.ListModelChangesRequest{Name: DefaultModel})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all := changes.GetChanges(); len(all) > 0 {
+			if c := all[0]; c.GetAction() != "quarantine" || c.GetFromVersion() != "2" || c.GetVersion() != "1" || c.GetReason() == "" {
+				t.Errorf("on record: %s", text(c))
+			}
+			break
+		}
 	}
 }

@@ -131,9 +131,16 @@ func (w *world) service(t testing.TB) (*Service, *slog.Logger) {
 		}
 	}
 	logger := slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	registry := inference.NewRegistry(&folder{w, root}, opener{w, root}, inference.Options{
-		Admit: AdmitMatchModel(testSchema), Logger: logger, Now: func() time.Time { return today },
-	})
+	options := inference.Options{Admit: AdmitMatchModel(testSchema), Logger: logger, Now: func() time.Time { return today }}
+	if w.telemetry != nil {
+		options.Observe, options.Loaded = w.telemetry.Observe, w.telemetry.Loaded
+	}
+	registry := inference.NewRegistry(&folder{w, root}, opener{w, root}, options)
+	if w.telemetry != nil {
+		if err := w.telemetry.WatchModels(registry); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := registry.Poll(t.Context()); err != nil {
 		t.Fatal(err)
 	}

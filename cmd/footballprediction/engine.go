@@ -103,7 +103,7 @@ func openRegistry(ctx context.Context, source inference.Source, interval time.Du
 		Logger:   logger,
 	}
 	if telemetry != nil {
-		options.Observe = telemetry.Observe
+		options.Observe, options.Loaded = telemetry.Observe, telemetry.Loaded
 	}
 	registry := inference.NewRegistry(source, opener, options)
 	if telemetry != nil {

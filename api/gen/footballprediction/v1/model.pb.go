@@ -1509,9 +1509,9 @@ type ModelChange struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// When it was made.
 	At *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
-	// What was done: "traffic", "promote", "rollback", "load" or "unload".
+	// What was done: "traffic", "promote", "rollback", "load", "unload" or "quarantine".
 	Action string `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
-	// Who decided it.
+	// Who decided it; "registry" where the server took a version that failed out of service.
 	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
 	// Why.
 	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`

@@ -772,14 +772,14 @@ export type ModelChange = Message<"footballprediction.v1.ModelChange"> & {
   at?: Timestamp | undefined;
 
   /**
-   * What was done: "traffic", "promote", "rollback", "load" or "unload".
+   * What was done: "traffic", "promote", "rollback", "load", "unload" or "quarantine".
    *
    * @generated from field: string action = 2;
    */
   action: string;
 
   /**
-   * Who decided it.
+   * Who decided it; "registry" where the server took a version that failed out of service.
    *
    * @generated from field: string actor = 3;
    */
