@@ -24,6 +24,8 @@ DATA := ../shared/data/open/pddl
 ODDS := ../shared/data/results
 # What to train: glm, which serves, or blend, which is released only if the gate finds it better.
 RECIPE := glm
+# FORCE, on the command line alone, says why what the gate refuses is promoted all the same.
+FORCED = $(if $(filter command,$(origin FORCE)),--force "$$FORCE")
 
 # How long each Go benchmark runs: a duration, or a count such as 1x.
 BENCHTIME := 1s
@@ -87,14 +89,18 @@ lint: need-go need-shellcheck $(BUF) .tmp/imports $(GOLANGCI) $(PYTHON_PACKAGES)
 	shellcheck .ci/run tools/*.sh
 
 .PHONY: train
-train: build $(PYTHON_PACKAGES) ## Train, judge and release the models with their cards (DATA=folder ODDS=folder RECIPE=glm)
+train: build $(PYTHON_PACKAGES) ## Train, judge and release the models with their cards (DATA=folder ODDS=folder RECIPE=glm FORCE=why)
 	mkdir -p .tmp && rm -rf .tmp/state .tmp/rivals
 	bin/footballprediction features export --data $(DATA) --parquet .tmp/features.parquet --state .tmp/state
 	$(if $(wildcard $(ODDS)),bin/footballprediction features export --data $(ODDS) --odds .tmp/odds.parquet --parquet .tmp/wider.parquet)
 	models/.venv/bin/python models/penaltyblog_models.py --features .tmp/features.parquet --out .tmp/rivals
-	models/.venv/bin/python models/train.py --recipe $(RECIPE) --features .tmp/features.parquet --rivals .tmp/rivals \
-		--released models/released $(if $(wildcard $(ODDS)),--odds .tmp/odds.parquet --wider .tmp/wider.parquet)
-	rm -rf models/released/state && mv .tmp/state models/released/state
+	status=0; models/.venv/bin/python models/train.py --recipe $(RECIPE) --features .tmp/features.parquet --rivals .tmp/rivals \
+		--released models/released $(if $(wildcard $(ODDS)),--odds .tmp/odds.parquet --wider .tmp/wider.parquet) $(FORCED) || status=$$?; \
+	case $$status in \
+	0) rm -rf models/released/state && mv .tmp/state models/released/state ;; \
+	3) echo "the gate refused it: what was released stays" ;; \
+	*) exit $$status ;; \
+	esac
 
 .PHONY: clean
 clean: ## Remove what was built here (downloads in the user's cache stay)

@@ -98,9 +98,15 @@ func (r *Registry) decide(ctx context.Context, c Change) error {
 }
 
 // Promote makes a version, by number or by another alias, the champion: it moves the Source's alias,
-// polls, and returns once that version serves, or why it does not.
+// polls, and returns once that version serves, or why it does not. Where the Source is a Gatekeeper, a
+// version that its gate did not let pass is ErrRefused.
 func (r *Registry) Promote(ctx context.Context, model, version string, by By) error {
-	return r.promote(ctx, model, version, Promote, by)
+	return r.promote(ctx, model, version, Change{Action: Promote, Actor: by.Actor, Reason: by.Reason})
+}
+
+// PromoteForced is Promote whatever the gate said. It needs a reason, which is kept with the version.
+func (r *Registry) PromoteForced(ctx context.Context, model, version string, by By) error {
+	return r.promote(ctx, model, version, Change{Action: Promote, Actor: by.Actor, Reason: by.Reason, Forced: true})
 }
 
 // RollBack gives all of the model's requests to the version that served before this one, or to the one
@@ -115,10 +121,12 @@ func (r *Registry) RollBack(ctx context.Context, model, version string, by By) e
 			return fmt.Errorf("%w: model %q: it is not known what served before; name the version to go back to", ErrRefused, model)
 		}
 	}
-	return r.promote(ctx, model, version, RollBack, by)
+	return r.promote(ctx, model, version, Change{Action: RollBack, Actor: by.Actor, Reason: by.Reason})
 }
 
-func (r *Registry) promote(ctx context.Context, model, version string, action Action, by By) error {
+// promote carries a change out, which says what is done, by whom and why. Who goes back passes no gate.
+func (r *Registry) promote(ctx context.Context, model, version string, change Change) error {
+	by := By{Actor: change.Actor, Reason: change.Reason}
 	if err := by.check(); err != nil {
 		return err
 	}
@@ -131,11 +139,16 @@ func (r *Registry) promote(ctx context.Context, model, version string, action Ac
 		return err
 	}
 	defer target.Release() // it stays loaded until it serves
-	from, _ := r.serving(model)
-	change := Change{Model: model, Action: action, Actor: by.Actor, Reason: by.Reason, Version: target.Version(), From: from}
+	if change.Action == Promote {
+		if err := r.heed(ctx, model, target.Version(), by, change.Forced); err != nil {
+			return err
+		}
+	}
+	change.Model, change.Version = model, target.Version()
+	change.From, _ = r.serving(model)
 	if err := source.SetAlias(ctx, model, Champion, target.Version()); err != nil {
 		err = fmt.Errorf("%w: move alias %q of %q to version %s: %w", ErrSource, Champion, model, target.Version(), err)
-		if action != RollBack {
+		if change.Action != RollBack {
 			return err
 		}
 		// Whoever goes back is in a hurry.
@@ -145,7 +158,7 @@ func (r *Registry) promote(ctx context.Context, model, version string, action Ac
 		}
 		return fmt.Errorf("version %s answers by a route, until traffic is set anew: %w", target.Version(), err)
 	}
-	if action == RollBack {
+	if change.Action == RollBack {
 		change.Route = &Route{}
 	}
 	if err := r.decide(ctx, change); err != nil {

@@ -31,6 +31,8 @@ type Change struct {
 	// quarantine, From is the one that failed and Version the one that serves from then on.
 	Version string `json:"version,omitempty"`
 	From    string `json:"from,omitempty"`
+	// Forced: it was promoted whatever the gate said.
+	Forced bool `json:"forced,omitempty"`
 	// Route is the one that was set; nil if it is not about that.
 	Route *Route `json:"route,omitempty"`
 }

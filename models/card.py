@@ -1,11 +1,10 @@
 """The model card: what the model is, what it was measured to do, and where it loses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from data import PAST_ODDS, Matches
 from evaluate import Difference, Scores
 from figures import Figures, Table
-from gate import Verdict
 from goal_markets import GoalRow
 from recipes import Blend, MatchModel
 from settings import Settings
@@ -63,7 +62,7 @@ def write(
         f"The same on the public test, {settings.public_test_season}:",
         _goals_table(figures.public_test_goals),
         "## Challenger",
-        _challengers(figures.verdicts),
+        _challengers(figures),
         "## Early season",
         f"The first {settings.early_season_days} days of each league's season, season-forward.",
         _table(figures.early_season),
@@ -198,12 +197,15 @@ def _goals_table(rows: Sequence[GoalRow]) -> str:
     return _markdown(header, lines)
 
 
-def _challengers(verdicts: Mapping[str, Verdict]) -> str:
+def _challengers(figures: Figures) -> str:
     rule = (
         "A new recipe takes the champion's place only if its season-forward log loss is lower with an interval that "
         "excludes zero, and its RPS is not shown to be higher."
     )
-    return "\n".join([rule, "", *(f"* Recipe {name} is {verdict.reason}." for name, verdict in verdicts.items())])
+    lines = [rule, "", *(f"* Recipe {name} is {verdict.reason}." for name, verdict in figures.verdicts.items())]
+    if decision := figures.decision:
+        lines.append(f"* This model against {decision.against.name}: {decision.verdict}: {decision.reason}.")
+    return "\n".join(lines)
 
 
 def _further_leagues(tables: Sequence[Table]) -> list[str]:

@@ -143,7 +143,7 @@ def read_table(path: Path) -> pa.Table:
         return pq.read_table(path)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError) as error:  # the latter where a page is cut off
         raise DataError(f"{path}: not a Parquet file: {error}") from error
 
 

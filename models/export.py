@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import onnx
@@ -12,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 import scoreline
 from data import Matches
 from glm import PoissonRegression
-from recipes import Blend, MatchModel
+from recipes import Blend, MatchModel, teaching
 from settings import Settings
 from trees import Trees, tree_ensemble
 
@@ -25,6 +27,23 @@ Float32 = NDArray[np.float32]
 
 class ParityError(RuntimeError):
     """The exported graph does not answer as the model that was judged."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model, the matches that taught it, and its graph, which answers as it does."""
+
+    model: MatchModel
+    training: Matches
+    graph: onnx.ModelProto
+
+    @classmethod
+    def of(cls, model: MatchModel, training: Matches, settings: Settings) -> Self:
+        """Export `model`, fitted to `training`; a graph that strays from it is a ParityError."""
+        training = teaching(training, settings)
+        graph = build_onnx(model, settings)
+        check_parity(graph, model, training.features, settings)
+        return cls(model, training, graph)
 
 
 def build_onnx(model: MatchModel, settings: Settings) -> onnx.ModelProto:

@@ -44,7 +44,8 @@ class Table:
 class Figures:
     """All that a card shows: whole tables, short ones with a line for each season and league, and verdicts.
 
-    `wider` holds the leagues that nothing was learnt from, first pooled; `verdicts` the gate's by challenger.
+    `wider` holds the leagues that nothing was learnt from, first pooled; `verdicts` the gate's on each challenger
+    of this run, and `decision` what it decided where another than this run's champion was faced.
     """
 
     season_forward: Table
@@ -56,6 +57,7 @@ class Figures:
     leagues: Sequence[Table]
     wider: Sequence[Table]
     verdicts: Mapping[str, gate.Verdict]
+    decision: gate.Decision | None = None
 
 
 def predict(matches: Matches, forward: SeasonForward) -> Told:
@@ -144,11 +146,6 @@ def judge_wider(
         table(f"all {len(leagues)}", tested),
         *(table(league, tested & (wider.competition == league)) for league in leagues),
     ]
-
-
-def promoted(figures: Figures, recipe: str) -> bool:
-    """Tell whether `recipe` may serve: the reigning one, or one that the gate found better."""
-    return recipe not in figures.verdicts or figures.verdicts[recipe].promoted
 
 
 def headline(figures: Figures) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The gate: whether a new recipe may take the place of the one that serves.
+"""The gate: whether what was trained may take the place of the champion, the version that serves.
 
     python models/gate.py --champion FILE --challenger FILE
 
@@ -24,12 +24,19 @@ from evaluate import Difference
 from settings import Settings
 
 KEPT_OUT = 3
-COMPARED = ("match_id", "season", *forecasts.PROBABILITIES, "home_goals", "away_goals")
+COMPARED = pa.schema(
+    [("match_id", pa.string()), ("season", pa.string())]
+    + [(name, pa.float64()) for name in forecasts.PROBABILITIES]
+    + [("home_goals", pa.int64()), ("away_goals", pa.int64())]
+)
+
+# What the tag gate.verdict of a version in MLflow says. The server promotes none that was refused or is pending.
+PENDING, PASSED, REFUSED, FORCED = "pending", "passed", "refused", "forced"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate decided about a challenger and why; differences are challenger − champion."""
+    """What the gate found about a challenger; differences are challenger − champion."""
 
     promoted: bool
     reason: str
@@ -38,9 +45,46 @@ class Verdict:
     rps: Difference
 
 
+@dataclass(frozen=True)
+class Champion:
+    """What a challenger has to face: `name` tells a person which it is.
+
+    `forecasts` says why where there are none to compare with. `version` is its number in the registry, None where
+    that has no champion.
+    """
+
+    name: str
+    forecasts: pa.Table | DataError
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of a training: `verdict` is PASSED, REFUSED or FORCED. `found` is None without a comparison."""
+
+    verdict: str
+    reason: str
+    against: Champion
+    found: Verdict | None
+    actor: str
+
+    @property
+    def promoted(self) -> bool:
+        """Whether it may serve."""
+        return self.verdict != REFUSED
+
+    def tags(self) -> dict[str, str]:
+        """Return what a version in MLflow says of it, PENDING until its files were checked."""
+        found = {}
+        if self.found is not None:
+            found = {"matches": self.found.matches, "log_loss": self.found.log_loss, "rps": self.found.rps}
+        said = {"verdict": PENDING if self.promoted else REFUSED, "reason": self.reason, "actor": self.actor}
+        return {f"gate.{name}": str(value) for name, value in (said | {"against": self.against.name} | found).items()}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Judge the two files that `arguments` name."""
-    parser = argparse.ArgumentParser(description="Decide whether a challenger is shown to be better than the champion.")
+    parser = argparse.ArgumentParser(description="Decide whether a challenger may take the champion's place.")
     parser.add_argument("--champion", type=Path, required=True, help="season_forward.parquet of the one that serves")
     parser.add_argument("--challenger", type=Path, required=True, help="season_forward.parquet of the other")
     options = parser.parse_args(arguments)
@@ -49,39 +93,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if verdict.promoted else KEPT_OUT
 
 
+def decide(champion: Champion, challenger: pa.Table, actor: str, forced: str | None, settings: Settings) -> Decision:
+    """Judge `challenger`; what would be refused passes all the same where `forced` says why."""
+    found = None
+    try:
+        if isinstance(champion.forecasts, DataError):
+            raise champion.forecasts
+        found = judge(champion.forecasts, challenger, settings)
+        verdict, reason = PASSED if found.promoted else REFUSED, found.reason
+    except DataError as error:
+        verdict, reason = REFUSED, f"not promoted: it cannot be compared with {champion.name}: {error}"
+    if verdict == REFUSED and forced is not None:
+        verdict, reason = FORCED, f"{forced} (the gate: {reason})"
+    return Decision(verdict, reason, champion, found, actor)
+
+
 def judge(champion: pa.Table, challenger: pa.Table, settings: Settings) -> Verdict:
-    """Promote `challenger` only if the interval of its log loss − the champion's lies wholly below zero.
+    """Promote a new recipe only if the interval of its log loss − the champion's lies wholly below zero.
 
     Log loss is what recipes are fitted by. RPS, which also asks how far off a forecast was, may veto: a
-    challenger whose RPS is shown to be worse stays out.
+    challenger whose RPS is shown to be worse stays out. A refit of the champion's own recipe, which knows more
+    matches, is promoted unless either is shown to be worse: as good will do.
     """
-    for name, found in (("champion", champion), ("challenger", challenger)):
-        if missing := [column for column in COMPARED if column not in found.column_names]:
-            raise DataError(f"{name}: columns {', '.join(missing)} are missing")
-    both = champion.select(COMPARED).join(
-        challenger.select([name for name in COMPARED if name != "season"]),
-        "match_id",
-        right_suffix="_of_challenger",
-        join_type="inner",
-    )
-    both = both.sort_by("match_id").filter(pc.field("season") < settings.public_test_season)
-    if not len(both):
-        raise DataError("champion and challenger have no match in common")
+    refit = forecasts.recipe(challenger) is not None and forecasts.recipe(challenger) == forecasts.recipe(champion)
+    both = _paired(_compared(champion, "champion"), _compared(challenger, "challenger"), settings)
     outcome, other_outcome = (_outcome(both, suffix) for suffix in ("", "_of_challenger"))
     if differ := int((outcome != other_outcome).sum()):
         raise DataError(f"champion and challenger disagree about how {differ} of {len(both)} matches ended")
-    theirs = forecasts.probabilities(both)
-    ours = np.column_stack([both[f"{name}_of_challenger"].to_numpy() for name in forecasts.PROBABILITIES])
+    theirs, ours = (forecasts.probabilities(both, suffix) for suffix in ("", "_of_challenger"))
     gaps = evaluate.paired_differences(ours, theirs, outcome, settings)
     log_loss, rps = gaps["log_loss"], gaps["rps"]
-    promoted = log_loss.high < 0 and rps.low <= 0
+    worse = next((name for name, gap in (("log loss", log_loss), ("RPS", rps)) if gap.low > 0), None)
+    promoted = worse is None and (refit or log_loss.high < 0)
     finding = (
-        "its log loss is better beyond doubt"
-        if promoted
-        else "its RPS is worse beyond doubt"
+        f"its {worse} is worse beyond doubt"
+        if worse
+        else "its log loss is better beyond doubt"
         if log_loss.high < 0
-        else "its log loss is worse beyond doubt"
-        if log_loss.low > 0
+        else "it is the champion's recipe refitted, and not shown to be worse"
+        if refit
         else "its log loss is not shown to be better"
     )
     reason = (
@@ -91,8 +141,37 @@ def judge(champion: pa.Table, challenger: pa.Table, settings: Settings) -> Verdi
     return Verdict(promoted, reason, len(both), log_loss, rps)
 
 
+def _compared(table: pa.Table, whose: str) -> pa.Table:
+    """Return the columns of COMPARED, each of its type and whole."""
+    if missing := [name for name in COMPARED.names if name not in table.column_names]:
+        raise DataError(f"{whose}: columns {', '.join(missing)} are missing")
+    try:
+        found = table.select(COMPARED.names).replace_schema_metadata(None).cast(COMPARED)
+    except pa.ArrowException as error:
+        raise DataError(f"{whose}: {error}") from error
+    if holes := [name for name in COMPARED.names if found[name].null_count]:
+        raise DataError(f"{whose}: columns {', '.join(holes)} have nulls")
+    return found
+
+
+def _paired(champion: pa.Table, challenger: pa.Table, settings: Settings) -> pa.Table:
+    """Return the matches that both predicted, in order; the challenger's columns end in `_of_challenger`."""
+    both = champion.drop_columns("season").join(
+        challenger, "match_id", right_suffix="_of_challenger", join_type="inner"
+    )
+    both = both.sort_by("match_id").filter(pc.field("season") < settings.public_test_season)
+    if not len(both):
+        raise DataError("champion and challenger have no match in common")
+    if len(both) < settings.min_gate_matches:
+        raise DataError(
+            f"champion and challenger have {len(both)} matches in common, expected at least "
+            f"{settings.min_gate_matches}: an interval over fewer means little"
+        )
+    return both
+
+
 def _outcome(both: pa.Table, suffix: str) -> evaluate.Outcome:
-    home, away = (both[f"{side}_goals{suffix}"].to_numpy().astype(np.int64) for side in ("home", "away"))
+    home, away = (both[f"{side}_goals{suffix}"].to_numpy() for side in ("home", "away"))
     return 1 - np.sign(home - away)
 
 

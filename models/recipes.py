@@ -5,6 +5,8 @@ geometric mean with boosted trees. From there on all are one: the Dixon-Coles gr
 probabilities, and these are calibrated on seasons that the rates' models had not seen.
 """
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -48,7 +50,17 @@ def fit_blend(training: Matches, settings: Settings) -> Blend:
     return Blend(fit_glm(training, settings), fit_trees(training.features, training.goals, settings))
 
 
+# The settings that shape a recipe: with another value it is another recipe, not a refit.
+SHAPING = ("alpha", "rho_seasons", "min_rate", "max_rate", "min_calibration_seasons", "max_calibration_seasons")
+TREE_SHAPING = ("tree_leaves", "tree_learning_rate", "tree_count", "tree_min_leaf")
 RECIPES: dict[str, Callable[[Matches, Settings], RateModel]] = {"glm": fit_glm, "blend": fit_blend}
+
+
+def identity(recipe: str, schema_hash: str, settings: Settings) -> str:
+    """Name what two models of one recipe share, whatever matches they know: its features and settings."""
+    names = SHAPING + (TREE_SHAPING if RECIPES[recipe] is fit_blend else ())
+    shape = [schema_hash, {name: getattr(settings, name) for name in names}]
+    return f"{recipe} {hashlib.sha256(json.dumps(shape).encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,9 @@ class Settings:
     alarm_accuracy: float = 0.56
     alarm_auc: float = 0.745
 
+    # The gate compares over no fewer matches: a season of a league.
+    min_gate_matches: int = 380
+
     resamples: int = 2000
     interval: float = 0.95
     calibration_bins: int = 10

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,13 +39,18 @@ import pyarrow.parquet as pq  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 from mlflow.models import Model, ModelSignature  # noqa: E402
 from mlflow.types import Schema, TensorSpec  # noqa: E402
+from requests.exceptions import RequestException  # noqa: E402
 
+import champion  # noqa: E402
 import export  # noqa: E402
 
-RELEASED_FILES = ("MLmodel", "model.onnx", "manifest.json", "golden.json", "card.md")
-ALIAS = "champion"
+RELEASED_FILES = ("MLmodel", "model.onnx", "manifest.json", "golden.json", "card.md", champion.FORECASTS)
 START_SECONDS = 120
 STOP_SECONDS = 20
+
+
+class RegistryError(RuntimeError):
+    """MLflow does not answer, or not as it should."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,20 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+@contextmanager
+def registry(uri: str | None, folder: Path) -> Iterator[None]:
+    """Send all that follows to the tracking server at `uri`, else to one of the run's own with its store in `folder`.
+
+    What goes wrong with it is a RegistryError.
+    """
+    with nullcontext(uri) if uri else server(folder) as address:
+        connect(address)
+        try:
+            yield
+        except (MlflowException, RequestException) as error:
+            raise RegistryError(f"MLflow: {error}") from error
+
+
 def connect(uri: str) -> None:
     """Send all that follows to the tracking server at `uri`."""
     logging.getLogger("mlflow").setLevel(logging.ERROR)
@@ -163,7 +182,7 @@ def register(name: str, candidate: Candidate) -> str:
         (files / "manifest.json").write_text(export.to_json(candidate.manifest(str(version))))
         (files / "golden.json").write_text(export.to_json(candidate.golden))
         (files / "card.md").write_text(candidate.card(str(version)))
-        pq.write_table(candidate.season_forward, files / "season_forward.parquet")
+        pq.write_table(candidate.season_forward, files / champion.FORECASTS)
         client.log_model_artifacts(logged.model_id, folder)
     return str(version)
 
@@ -176,36 +195,41 @@ def _ensure_registered(client: mlflow.MlflowClient, name: str) -> None:
             raise
 
 
-def promote(name: str, version: str) -> None:
-    """Point the alias `champion` of model `name` at `version`."""
-    mlflow.MlflowClient().set_registered_model_alias(name, ALIAS, version)
+def tag(name: str, versions: Iterable[str], tags: Mapping[str, str]) -> None:
+    """Set `tags` on each of the versions, in their order."""
+    client = mlflow.MlflowClient()
+    for version in versions:
+        for key, value in tags.items():
+            client.set_model_version_tag(name, version, key, value)
 
 
-def release(name: str, versions: list[str], released: Path) -> None:
-    """Replace `released`/`name` by what the registry serves back of `versions`, all or nothing.
+def fetch(name: str, versions: list[str], folder: Path) -> Path:
+    """Lay what the registry serves back of `versions` under `folder`, as it is released; the last is champion there.
 
-    Each version is checked against its own golden rows before anything is replaced.
+    A version that does not meet its own golden rows is a ParityError.
     """
-    released.mkdir(parents=True, exist_ok=True)
-    # Staged beside the folder, not in it: a server that watches it must never see half a release.
-    with tempfile.TemporaryDirectory(prefix=".release-", dir=released.parent) as scratch:
-        staged = Path(scratch) / "new"
-        for version in versions:
-            served = mlflow.artifacts.download_artifacts(
-                artifact_uri=f"models:/{name}/{version}", dst_path=str(Path(scratch) / "served" / version)
-            )
-            _stage(Path(served), staged / version)
-        champion = mlflow.MlflowClient().get_model_version_by_alias(name, ALIAS).version
-        (staged / "aliases.json").write_text(json.dumps({ALIAS: str(champion)}, indent=2) + "\n")
-        target, previous = released / name, Path(scratch) / "previous"
-        if target.exists():
-            target.rename(previous)
-        try:
-            staged.rename(target)
-        except OSError:
-            if previous.exists():
-                previous.rename(target)
-            raise
+    staged = folder / "new"
+    for version in versions:
+        served = mlflow.artifacts.download_artifacts(
+            artifact_uri=f"models:/{name}/{version}", dst_path=str(folder / "served" / version)
+        )
+        _stage(Path(served), staged / version)
+    (staged / "aliases.json").write_text(json.dumps({champion.ALIAS: versions[-1]}, indent=2) + "\n")
+    return staged
+
+
+def release(staged: Path, target: Path) -> None:
+    """Put the folder `staged` in the place of `target`, all or nothing."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    previous = staged.parent / "previous"
+    if target.exists():
+        target.rename(previous)
+    try:
+        staged.rename(target)
+    except OSError:
+        if previous.exists():
+            previous.rename(target)
+        raise
 
 
 def _stage(served: Path, staged: Path) -> None:

@@ -13,34 +13,29 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Self
 
 import numpy as np
-import onnx
-import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-import card
 import evaluate
 import export
 import forecasts
 import gate
 from data import PAST_ODDS, DataError, Matches, read_matches, read_odds
-from figures import Figures, breakdown, forecast_baselines, headline, judge, judge_wider, markets, predict, promoted
+from figures import forecast_baselines, judge, judge_wider, markets, predict
 from glm import Array
-from recipes import RECIPES, MatchModel, calibrate, fit_goals, season_forward, teaching
+from recipes import RECIPES, MatchModel, calibrate, fit_goals, identity, season_forward
 from settings import Settings
 
-EXAMPLE_ROWS = 2
 # What this project releases; models that learnt from odds, which are not its own, never go there.
 OURS = Path(__file__).parent / "released"
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Train from the files that `arguments` name."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train from the files that `arguments` name; return 0, or gate.KEPT_OUT where nothing was promoted."""
     options = parse(arguments)
     settings = Settings()
     # The systems solved are small: more threads only cost time, and change last bits with their number.
@@ -74,14 +69,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     with step("export and check parity"):
         before_test = matches.select(matches.before(settings.public_test_season))
-        judged = Trained.of(trained.models[settings.public_test_season], before_test, settings)
-        refitted = Trained.of(refit(matches, trained.uncalibrated, options.recipe, settings), matches, settings)
+        judged = export.Trained.of(trained.models[settings.public_test_season], before_test, settings)
+        refitted = export.Trained.of(refit(matches, trained.uncalibrated, options.recipe, settings), matches, settings)
         # The public test judges the graph that is served, not the float64 model behind it.
         public = matches.season == settings.public_test_season
         ours.probabilities[public], ours.rates[public] = export.run_onnx(judged.graph, matches.features[public])
 
-    with step("gate"):
-        tables = {recipe: forecasts.table(matches, it.probabilities, it.rates) for recipe, it in told.items()}
+    with step("compare recipes"):
+        tables = {
+            recipe: forecasts.table(
+                matches, it.probabilities, it.rates, identity(recipe, matches.schema_hash, settings)
+            )
+            for recipe, it in told.items()
+        }
         reigning = tables[settings.reigning_recipe]
         verdicts = {
             recipe: gate.judge(reigning, table, settings)
@@ -98,10 +98,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if wider is not None:
             figures = replace(figures, wider=judge_wider(wider, trained, matches, odds, settings))
 
-    with step("register and release"):
-        versions = publish(judged, refitted, figures, tables[options.recipe], options, settings)
+    with step("register, decide and release"):
+        from publish import publish  # here, as importing MLflow takes seconds that a refused file should not cost
 
-    done = "released" if promoted(figures, options.recipe) else "registered, not promoted, not released"
+        versions, decision = publish(judged, refitted, figures, tables, options, settings)
+
+    done = "released" if decision.promoted else "registered, not promoted, not released"
     print(
         f"{settings.model} {', '.join(versions)} {done}: {overall.matches} matches season-forward, "
         f"RPS {overall.rps:.4f}, log loss {overall.log_loss:.4f}, home-win AUC {overall.home_win_auc:.4f}, "
@@ -109,23 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     for recipe, verdict in verdicts.items():
         print(f"recipe {recipe} {verdict.reason}")
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A model, the matches that taught it, and its graph, which answers as it does."""
-
-    model: MatchModel
-    training: Matches
-    graph: onnx.ModelProto
-
-    @classmethod
-    def of(cls, model: MatchModel, training: Matches, settings: Settings) -> Self:
-        """Export `model`, fitted to `training`; a graph that strays from it is a ParityError."""
-        training = teaching(training, settings)
-        graph = export.build_onnx(model, settings)
-        export.check_parity(graph, model, training.features, settings)
-        return cls(model, training, graph)
+    print(f"gate: {decision.verdict} against {decision.against.name}: {decision.reason}")
+    return 0 if decision.promoted else gate.KEPT_OUT
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -147,8 +134,18 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=os.environ.get("MLFLOW_TRACKING_URI"),
         help="MLflow server; default MLFLOW_TRACKING_URI, else one is started for the run",
     )
+    parser.add_argument(
+        "--force", type=reason, metavar="REASON", help="promote even where the gate refuses; say why, it is kept"
+    )
     parser.add_argument("--work", type=Path, default=Path(".tmp"), help="folder for that server's store")
     return parser.parse_args(arguments)
+
+
+def reason(text: str) -> str:
+    """Read a reason, which has to say something."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a reason, which says why, got nothing")
+    return text.strip()
 
 
 def files(folder: Path | None) -> list[Path]:
@@ -215,73 +212,8 @@ def refit(matches: Matches, uncalibrated: Array, recipe: str, settings: Settings
     return MatchModel(fit_goals(matches, recipe, settings), calibrate(matches, uncalibrated, everything, settings))
 
 
-def publish(
-    judged: Trained,
-    refitted: Trained,
-    figures: Figures,
-    predictions: pa.Table,
-    options: argparse.Namespace,
-    settings: Settings,
-) -> list[str]:
-    """Register both versions; unless the gate kept the recipe out, make the refitted one champion and release both.
-
-    What is released is what the registry serves back.
-    """
-    import tracking  # here, as importing MLflow takes seconds that a refused file should not cost
-
-    metrics = headline(figures)
-    serves = promoted(figures, options.recipe)
-    reasons = "; ".join(f"recipe {recipe} {verdict.reason}" for recipe, verdict in figures.verdicts.items())
-    verdict = "reigning" if options.recipe not in figures.verdicts else "promoted" if serves else "not promoted"
-
-    def candidate(trained: Trained, stage: str, judged_version: str | None) -> tracking.Candidate:
-        return tracking.Candidate(
-            graph=trained.graph,
-            example=trained.training.features[-EXAMPLE_ROWS:],
-            golden=export.golden_rows(trained.graph, trained.model, trained.training.features, settings),
-            manifest=lambda version: export.manifest(trained.model, trained.training, version, metrics, settings),
-            card=lambda version: card.write(
-                trained.model, trained.training, version, judged_version or version, figures, settings
-            ),
-            season_forward=predictions,
-            params=parameters(trained.model, trained.training, settings) | {"recipe": options.recipe},
-            metrics=metrics | breakdown(figures),
-            tags={
-                "recipe": options.recipe,
-                "stage": stage,
-                "verdict": verdict,
-                "verdict_reason": reasons,
-                "feature_schema_hash": trained.training.schema_hash,
-            },
-        )
-
-    given = options.tracking_uri
-    with nullcontext(given) if given else tracking.server(options.work / "mlflow") as uri:
-        tracking.connect(uri)
-        first = tracking.register(settings.model, candidate(judged, "judged", None))
-        second = tracking.register(settings.model, candidate(refitted, "refitted", first))
-        if serves:
-            tracking.promote(settings.model, second)
-            tracking.release(settings.model, [first, second], options.released)
-    return [first, second]
-
-
-def parameters(model: MatchModel, training: Matches, settings: Settings) -> dict[str, object]:
-    """Return all settings and what was fitted beside the coefficients."""
-    return asdict(settings) | {
-        "rho": float(model.goals.rho),
-        "temperature": float(model.calibration.temperature),
-        "class_bias": [float(value) for value in model.calibration.bias],
-        "feature_schema_hash": training.schema_hash,
-        "features": len(training.feature_names),
-        "training_matches": len(training),
-        "training_from": str(training.date.min()),
-        "training_to": str(training.date.max()),
-    }
-
-
 if __name__ == "__main__":
     try:
-        main()
-    except (DataError, evaluate.LeakAlarm, export.ParityError, ValueError) as error:
+        sys.exit(main())
+    except (RuntimeError, ValueError) as error:  # all that is raised here on purpose
         sys.exit(f"train: {error}")

@@ -42,7 +42,11 @@ func (s *Service) UnloadModel(ctx context.Context, request *pb.UnloadModelReques
 
 // PromoteModel implements ModelService.
 func (s *Service) PromoteModel(ctx context.Context, request *pb.PromoteModelRequest) (*pb.PromoteModelResponse, error) {
-	if err := s.models.Promote(ctx, request.Name, request.Version, by(request)); err != nil {
+	promote := s.models.Promote
+	if request.Force {
+		promote = s.models.PromoteForced
+	}
+	if err := promote(ctx, request.Name, request.Version, by(request)); err != nil {
 		return nil, explainName(err, "version")
 	}
 	model, err := s.model(request.Name)
@@ -159,7 +163,7 @@ func (s *Service) ListModelChanges(_ context.Context, request *pb.ListModelChang
 		c := &changes[i]
 		change := &pb.ModelChange{
 			At: timestamppb.New(c.At), Action: string(c.Action), Actor: c.Actor, Reason: c.Reason,
-			Version: c.Version, FromVersion: c.From,
+			Version: c.Version, FromVersion: c.From, Forced: c.Forced,
 		}
 		if c.Route != nil {
 			change.Route = newTraffic(c.Route)

@@ -49,10 +49,12 @@ func operationCommands() []*cobra.Command {
 		}
 		return o.watch(cmd.Context())
 	}
+	var force bool
 	promote := decisionCommand("promote MODEL VERSION", "Make a version the champion, and wait until it serves", exactly(2), func(ctx context.Context, o *operation, args []string) (*pb.Model, error) {
-		answer, err := o.client.PromoteModel(ctx, &pb.PromoteModelRequest{Name: args[0], Version: args[1], Actor: o.actor, Reason: o.reason})
+		answer, err := o.client.PromoteModel(ctx, &pb.PromoteModelRequest{Name: args[0], Version: args[1], Actor: o.actor, Reason: o.reason, Force: force})
 		return answer.GetModel(), err
 	})
+	promote.Flags().BoolVar(&force, "force", false, "promote a version that the gate refused; --reason must say why")
 	rollback := decisionCommand("rollback MODEL [VERSION]", "Give all requests to the version that served before, or to the one named", oneOrTwo, func(ctx context.Context, o *operation, args []string) (*pb.Model, error) {
 		request := &pb.RollbackModelRequest{Name: args[0], Actor: o.actor, Reason: o.reason}
 		if len(args) == 2 {
@@ -246,6 +248,9 @@ func printChanges(out io.Writer, changes []*pb.ModelChange) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, c := range changes {
 		what := []string{c.GetAction()}
+		if c.GetForced() {
+			what = append(what, "by force")
+		}
 		if c.GetVersion() != "" {
 			what = append(what, c.GetVersion())
 		}

@@ -158,8 +158,10 @@ func describe(response *http.Response) string {
 }
 
 // clip makes what a server says fit for a log line.
-func clip(text string) string {
-	const longest = 200
+func clip(text string) string { return plain(text, 200) }
+
+// plain leaves of a text what can be printed, and of that so many characters.
+func plain(text string, longest int) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r

@@ -89,6 +89,20 @@ func (c *client) setAlias(ctx context.Context, name, alias, version string) erro
 	return c.send(ctx, http.MethodPost, at, body, func(*http.Response, io.Reader) error { return nil })
 }
 
+// setPrevious makes inference.Previous name the champion of now, if another version is to be that.
+func (c *client) setPrevious(ctx context.Context, name, version string) error {
+	m, err := c.model(ctx, name)
+	if err != nil {
+		return err
+	}
+	for _, a := range m.Aliases {
+		if a.Alias == inference.Champion && a.Version != version {
+			return c.setAlias(ctx, name, inference.Previous, a.Version)
+		}
+	}
+	return nil
+}
+
 // revision returns what tells a version from another of the same number, such as one of a model that
 // was deleted and registered anew. A version that is not READY is an error.
 func (c *client) revision(ctx context.Context, name, version string) (string, error) {

@@ -298,17 +298,29 @@ func (s *Source) merge(base []inference.Aspired) []inference.Aspired {
 	return slices.SortedFunc(maps.Values(all), func(a, b inference.Aspired) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// SetAlias implements inference.Aliaser: in MLflow, or in the fallback where the model is its.
+// SetAlias implements inference.Aliaser: in MLflow, or in the fallback where the model is its. In MLflow
+// a new champion leaves its place's name, inference.Previous, to the one before.
 func (s *Source) SetAlias(ctx context.Context, model, alias, version string) error {
-	if _, ours := (*s.ours.Load())[model]; ours {
+	if s.registered(model) {
 		ctx, cancel := context.WithTimeoutCause(ctx, s.options.Limits.List, errTooLong)
 		defer cancel()
+		if alias == inference.Champion {
+			if err := s.client.setPrevious(ctx, model, version); err != nil {
+				return s.tell(err)
+			}
+		}
 		return s.tell(s.client.setAlias(ctx, model, alias, version))
 	}
 	if fallback, ok := s.fallback.(inference.Aliaser); ok {
 		return fallback.SetAlias(ctx, model, alias, version)
 	}
 	return fmt.Errorf("model %q is not registered in MLflow", model)
+}
+
+// registered tells whether MLflow has the model.
+func (s *Source) registered(model string) bool {
+	_, ours := (*s.ours.Load())[model]
+	return ours
 }
 
 // tell returns an error as callers may read it: without where the copies are, nor what was sent to

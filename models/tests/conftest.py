@@ -1,8 +1,12 @@
-"""A small made-up football world, written as the feature exporter writes the real one."""
+"""A small made-up football world, written as the feature exporter writes the real one, and a broken way to MLflow."""
 
 import hashlib
+import http.client
 import json
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -107,3 +111,43 @@ def features_file(columns: dict, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def matches(features_file: Path) -> Matches:
     """Read the made-up world as training does."""
     return read_matches(features_file)
+
+
+@contextmanager
+def falling(uri: str, falls: Callable[[str, str], bool]) -> Iterator[str]:
+    """Stand before the server at `uri` until `falls(method, path)` holds of a request; then nothing is answered."""
+    host = uri.removeprefix("http://")
+    down = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def forward(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.close_connection = True
+            if down.is_set() or falls(self.command, self.path):
+                down.set()
+                return
+            to = http.client.HTTPConnection(host)
+            to.request(self.command, self.path, body, dict(self.headers) | {"Host": host})
+            answer = to.getresponse()
+            text = answer.read()
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.headers["Content-Type"] or "text/plain")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+            to.close()
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = forward  # noqa: N815 - BaseHTTPRequestHandler's names
+
+    proxy = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=proxy.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{proxy.server_port}"
+    finally:
+        proxy.shutdown()
+        thread.join()
+        proxy.server_close()

@@ -14,6 +14,7 @@ import forecasts
 import gate
 from data import DataError, Matches
 from glm import softmax
+from recipes import identity
 from settings import Settings
 
 SETTINGS = Settings()
@@ -45,6 +46,40 @@ def test_gate_promotes_beyond_doubt_only(matches: Matches, truth: np.ndarray) ->
     assert not level.promoted
     assert level.log_loss.low < 0 < level.log_loss.high
     assert "not shown to be better" in level.reason
+
+
+def test_a_refit_is_promoted_unless_it_is_worse(matches: Matches, truth: np.ndarray) -> None:
+    def told(noise: float, seed: int, recipe: str | None = "glm 1") -> pa.Table:
+        return forecasts.table(matches, blurred(truth, noise, seed), recipe=recipe)
+
+    champion = told(0.5, 1)
+    level = gate.judge(champion, told(0.5, 2), SETTINGS)
+    assert level.promoted
+    assert level.log_loss.low < 0 < level.log_loss.high
+    assert "promoted: it is the champion's recipe refitted, and not shown to be worse. " in level.reason
+    tie = gate.judge(champion, champion, SETTINGS)
+    assert tie.promoted
+    assert (tie.log_loss.low, tie.log_loss.high) == (0, 0)
+    worse = gate.judge(champion, told(0.9, 2), SETTINGS)
+    assert not worse.promoted
+    assert worse.log_loss.low > 0
+    assert gate.judge(champion, told(0.1, 2), SETTINGS).reason.startswith("promoted: its log loss is better beyond")
+    for other in ("glm 2", "blend 1", None):  # other settings or features, another recipe, one that does not say
+        assert not gate.judge(champion, told(0.5, 2, other), SETTINGS).promoted
+    assert not gate.judge(told(0.5, 1, None), told(0.5, 2, None), SETTINGS).promoted
+
+
+def test_a_recipe_is_known_by_what_shapes_it() -> None:
+    names = {
+        identity("glm", "a", SETTINGS),
+        identity("glm", "b", SETTINGS),
+        identity("blend", "a", SETTINGS),
+        identity("glm", "a", replace(SETTINGS, alpha=1)),
+        identity("blend", "a", replace(SETTINGS, tree_count=1)),
+    }
+    assert len(names) == 5
+    later = replace(SETTINGS, tree_count=1, last_test_season="2024-25", public_test_season="2025-26", resamples=9)
+    assert identity("glm", "a", later) == identity("glm", "a", SETTINGS)
 
 
 def test_worse_rps_is_a_veto(matches: Matches) -> None:
@@ -79,6 +114,8 @@ def test_refuses_what_cannot_be_paired(matches: Matches, truth: np.ndarray) -> N
     champion = forecasts.table(matches, truth)
     with pytest.raises(DataError, match="no match in common"):
         gate.judge(champion.slice(0, 10), champion.slice(10, 10), SETTINGS)
+    with pytest.raises(DataError, match="379 matches in common, expected at least 380"):
+        gate.judge(champion.slice(0, 379), champion, SETTINGS)
     other = replace(matches, home_goals=matches.home_goals + (np.arange(len(matches)) < 3) * 9)
     changed = int((other.outcome != matches.outcome).sum())
     with pytest.raises(DataError, match=f"disagree about how {changed} of"):

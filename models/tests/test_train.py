@@ -19,6 +19,7 @@ from conftest import FEATURES, write_features, write_odds
 import export
 import forecasts
 import gate
+import publish
 import tracking
 import train
 from data import Matches, read_matches
@@ -142,9 +143,9 @@ def test_registry_holds_both_versions(released: Path, server: str, tmp_path: Pat
         run = client.get_run(found.run_id)
         manifest = json.loads((released / NAME / version / "manifest.json").read_text())
         assert found.tags["feature_schema_hash"] == manifest["feature_schema_hash"]
-        assert (found.tags["recipe"], found.tags["verdict"]) == ("glm", "reigning")
+        assert (found.tags["recipe"], found.tags["gate.verdict"]) == ("glm", gate.PASSED)
         assert found.tags["stage"] == {"1": "judged", "2": "refitted"}[version]
-        assert found.tags["verdict_reason"].startswith("recipe blend not promoted: ")
+        assert found.tags["gate.against"] == "recipe glm of this run"
         assert run.data.params["alpha"] == str(train.Settings().alpha)
         assert {name: run.data.metrics[name] for name in manifest["metrics"]} == manifest["metrics"]
         for name in (
@@ -159,7 +160,7 @@ def test_registry_holds_both_versions(released: Path, server: str, tmp_path: Pat
             mlflow.artifacts.download_artifacts(f"models:/{NAME}/{version}", dst_path=str(tmp_path / version))
         )
         assert (served / "input_example.json").exists()
-        for file in ("model.onnx", "manifest.json", "golden.json", "card.md"):
+        for file in set(tracking.RELEASED_FILES) - {"MLmodel"}:
             assert (served / file).read_bytes() == (released / NAME / version / file).read_bytes()
         forward = pq.read_table(served / "season_forward.parquet")
         assert forward.num_rows == 2376 + 264
@@ -178,10 +179,16 @@ def test_a_model_that_is_not_golden_is_not_released(released: Path, server: str,
     file = tmp_path / "golden.json"
     file.write_text(json.dumps(wrong))
     client.log_model_artifact(model_id, str(file))
+    champion = gate.Champion("version 2", gate.DataError("not read"), "2")
+    decision = gate.Decision(gate.PASSED, "good", champion, None, "anna")
     try:
         with pytest.raises(export.ParityError, match="outcome_probabilities of the served model"):
-            tracking.release(NAME, ["1", "2"], released)
+            publish.install(NAME, ["1", "2"], champion, decision, released)
+        tags = client.get_model_version(NAME, "2").tags
+        assert tags["gate.verdict"] == gate.REFUSED
+        assert "outcome_probabilities of the served model is not golden" in tags["gate.reason"]
     finally:
+        tracking.tag(NAME, ["1", "2"], {"gate.verdict": gate.PASSED})
         file.write_text(right)
         client.log_model_artifact(model_id, str(file))
     assert contents(released) == before
@@ -204,10 +211,12 @@ def test_starts_a_server_where_none_is_given(
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     assert re.fullmatch(
-        r"match-outcome 1, 2 released: 2376 matches season-forward, RPS .*\nrecipe blend not promoted: .*\n", ran.stdout
+        r"match-outcome 1, 2 released: 2376 matches season-forward, RPS .*\nrecipe blend not promoted: .*\n"
+        r"gate: passed against recipe glm of this run: promoted: .*\n",
+        ran.stdout,
     )
     for version in ("1", "2"):
-        for file in ("model.onnx", "manifest.json", "golden.json", "card.md"):
+        for file in set(tracking.RELEASED_FILES) - {"MLmodel"}:
             path = Path(NAME) / version / file
             assert (tmp_path / "released" / path).read_bytes() == (released / path).read_bytes()
     port = int(re.search(r"127\.0\.0\.1:(\d+)", (tmp_path / "work/mlflow/server.log").read_text()).group(1))
@@ -219,7 +228,7 @@ def test_a_recipe_that_the_gate_keeps_out_is_registered_only(
 ) -> None:
     before = contents(released)
     arguments = ["--features", features_file, "--recipe", "blend", "--tracking-uri", server, "--released", released]
-    train.main([str(argument) for argument in arguments])
+    assert train.main([str(argument) for argument in arguments]) == gate.KEPT_OUT
     assert contents(released) == before
     out = capsys.readouterr().out
     versions = re.match(r"match-outcome (\d+), (\d+) registered, not promoted, not released: ", out).groups()
@@ -227,9 +236,10 @@ def test_a_recipe_that_the_gate_keeps_out_is_registered_only(
     assert client.get_model_version_by_alias(NAME, "champion").version == "2"
     for version in versions:
         found = client.get_model_version(NAME, version)
-        assert (found.tags["recipe"], found.tags["verdict"]) == ("blend", "not promoted")
-        reason = found.tags["verdict_reason"]
-        assert reason in out
+        assert (found.tags["recipe"], found.tags["gate.verdict"]) == ("blend", gate.REFUSED)
+        assert found.tags["gate.against"] == "version 2"
+        reason = found.tags["gate.reason"]
+        assert f"gate: refused against version 2: {reason}\n" in out
     served = Path(mlflow.artifacts.download_artifacts(f"models:/{NAME}/{versions[0]}", dst_path=str(tmp_path)))
     golden = json.loads((served / "golden.json").read_text())
     assert golden["tolerance"] == train.Settings().tree_parity_tolerance
@@ -238,7 +248,7 @@ def test_a_recipe_that_the_gate_keeps_out_is_registered_only(
     verdict = gate.judge(
         forecasts.read(Path(champion)), forecasts.read(served / "season_forward.parquet"), train.Settings()
     )
-    assert f"recipe blend {verdict.reason}" == reason
+    assert verdict.reason == reason
 
 
 def test_past_odds_train_unchanged_for_their_owner_only(

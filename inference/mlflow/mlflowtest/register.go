@@ -134,6 +134,28 @@ func (s *Server) Webhook(t testing.TB, address, secret string) {
 	t.Cleanup(func() { s.must(t, http.MethodDelete, "/webhooks/"+created.Webhook.ID, object{}, nil) })
 }
 
+// Tag sets a tag of a version.
+func (s *Server) Tag(t testing.TB, model, version, key, value string) {
+	t.Helper()
+	s.must(t, http.MethodPost, "/model-versions/set-tag", object{"name": model, "version": version, "key": key, "value": value}, nil)
+}
+
+// Tags returns the tags of a version.
+func (s *Server) Tags(t testing.TB, model, version string) map[string]string {
+	t.Helper()
+	var answer struct {
+		Version struct {
+			Tags []struct{ Key, Value string } `json:"tags"`
+		} `json:"model_version"`
+	}
+	s.must(t, http.MethodGet, "/model-versions/get?"+url.Values{"name": {model}, "version": {version}}.Encode(), nil, &answer)
+	tags := map[string]string{}
+	for _, tag := range answer.Version.Tags {
+		tags[tag.Key] = tag.Value
+	}
+	return tags
+}
+
 // DeleteAlias takes an alias away.
 func (s *Server) DeleteAlias(t testing.TB, model, alias string) {
 	t.Helper()

@@ -1056,7 +1056,10 @@ type PromoteModelRequest struct {
 	// Why.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Version or alias that becomes the champion.
-	Version       string `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
+	Version string `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
+	// Promote the version whatever the gate said; reason must say why. It is kept with the version, as its
+	// tags gate.verdict, gate.reason and gate.actor.
+	Force         bool `protobuf:"varint,5,opt,name=force,proto3" json:"force,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1117,6 +1120,13 @@ func (x *PromoteModelRequest) GetVersion() string {
 		return x.Version
 	}
 	return ""
+}
+
+func (x *PromoteModelRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
 }
 
 // PromoteModelResponse holds the model as it then is.
@@ -1520,7 +1530,9 @@ type ModelChange struct {
 	// Version that served before.
 	FromVersion string `protobuf:"bytes,6,opt,name=from_version,json=fromVersion,proto3" json:"from_version,omitempty"`
 	// Route that was set.
-	Route         *Route `protobuf:"bytes,7,opt,name=route,proto3" json:"route,omitempty"`
+	Route *Route `protobuf:"bytes,7,opt,name=route,proto3" json:"route,omitempty"`
+	// It was promoted whatever the gate said.
+	Forced        bool `protobuf:"varint,8,opt,name=forced,proto3" json:"forced,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1604,6 +1616,13 @@ func (x *ModelChange) GetRoute() *Route {
 	return nil
 }
 
+func (x *ModelChange) GetForced() bool {
+	if x != nil {
+		return x.Forced
+	}
+	return false
+}
+
 var File_footballprediction_v1_model_proto protoreflect.FileDescriptor
 
 const file_footballprediction_v1_model_proto_rawDesc = "" +
@@ -1676,7 +1695,7 @@ const file_footballprediction_v1_model_proto_rawDesc = "" +
 	"\xbaH\ar\x05 \x01(\xff\x01R\x05actor\x12 \n" +
 	"\x06reason\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80 R\x06reason\"I\n" +
 	"\x13UnloadModelResponse\x122\n" +
-	"\x05model\x18\x01 \x01(\v2\x1c.footballprediction.v1.ModelR\x05model\"\x9f\x01\n" +
+	"\x05model\x18\x01 \x01(\v2\x1c.footballprediction.v1.ModelR\x05model\"\xb5\x01\n" +
 	"\x13PromoteModelRequest\x12\x1e\n" +
 	"\x04name\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05 \x01(\xc8\x01R\x04name\x12 \n" +
@@ -1684,7 +1703,8 @@ const file_footballprediction_v1_model_proto_rawDesc = "" +
 	"\xbaH\ar\x05 \x01(\xff\x01R\x05actor\x12 \n" +
 	"\x06reason\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80 R\x06reason\x12$\n" +
 	"\aversion\x18\x04 \x01(\tB\n" +
-	"\xbaH\ar\x05 \x01(\xff\x01R\aversion\"J\n" +
+	"\xbaH\ar\x05 \x01(\xff\x01R\aversion\x12\x14\n" +
+	"\x05force\x18\x05 \x01(\bR\x05force\"J\n" +
 	"\x14PromoteModelResponse\x122\n" +
 	"\x05model\x18\x01 \x01(\v2\x1c.footballprediction.v1.ModelR\x05model\"\x9e\x01\n" +
 	"\x14RollbackModelRequest\x12\x1e\n" +
@@ -1711,7 +1731,7 @@ const file_footballprediction_v1_model_proto_rawDesc = "" +
 	"\tpage_size\x18\x02 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\"X\n" +
 	"\x18ListModelChangesResponse\x12<\n" +
-	"\achanges\x18\x01 \x03(\v2\".footballprediction.v1.ModelChangeR\achanges\"\xf0\x01\n" +
+	"\achanges\x18\x01 \x03(\v2\".footballprediction.v1.ModelChangeR\achanges\"\x88\x02\n" +
 	"\vModelChange\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +
 	"\x06action\x18\x02 \x01(\tR\x06action\x12\x14\n" +
@@ -1719,7 +1739,8 @@ const file_footballprediction_v1_model_proto_rawDesc = "" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x18\n" +
 	"\aversion\x18\x05 \x01(\tR\aversion\x12!\n" +
 	"\ffrom_version\x18\x06 \x01(\tR\vfromVersion\x122\n" +
-	"\x05route\x18\a \x01(\v2\x1c.footballprediction.v1.RouteR\x05route*\xbc\x01\n" +
+	"\x05route\x18\a \x01(\v2\x1c.footballprediction.v1.RouteR\x05route\x12\x16\n" +
+	"\x06forced\x18\b \x01(\bR\x06forced*\xbc\x01\n" +
 	"\n" +
 	"ModelState\x12\x1b\n" +
 	"\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +

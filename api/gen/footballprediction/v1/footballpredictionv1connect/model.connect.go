@@ -76,9 +76,12 @@ type ModelServiceClient interface {
 	UnloadModel(context.Context, *v1.UnloadModelRequest) (*v1.UnloadModelResponse, error)
 	// PromoteModel makes a version the champion, in MLflow or in the folder of models, and returns once
 	// it serves. NOT_FOUND: MODEL_UNKNOWN, MODEL_VERSION_UNKNOWN. UNAVAILABLE: MODEL_NOT_READY.
+	// FAILED_PRECONDITION: CHANGE_REFUSED where the gate of the training project did not let the version
+	// pass; one that never came before it may be promoted.
 	PromoteModel(context.Context, *v1.PromoteModelRequest) (*v1.PromoteModelResponse, error)
 	// RollbackModel ends the model's route and makes the version that served before the champion again,
-	// or the one that is named. FAILED_PRECONDITION: CHANGE_REFUSED where nothing served before.
+	// or the one that is named, whatever the gate said of that. FAILED_PRECONDITION: CHANGE_REFUSED where
+	// nothing served before.
 	RollbackModel(context.Context, *v1.RollbackModelRequest) (*v1.RollbackModelResponse, error)
 	// SetTraffic shares the requests that name no version out, from one request to the next.
 	// INVALID_ARGUMENT: FIELD_INVALID where the route contradicts itself.
@@ -266,9 +269,12 @@ type ModelServiceHandler interface {
 	UnloadModel(context.Context, *v1.UnloadModelRequest) (*v1.UnloadModelResponse, error)
 	// PromoteModel makes a version the champion, in MLflow or in the folder of models, and returns once
 	// it serves. NOT_FOUND: MODEL_UNKNOWN, MODEL_VERSION_UNKNOWN. UNAVAILABLE: MODEL_NOT_READY.
+	// FAILED_PRECONDITION: CHANGE_REFUSED where the gate of the training project did not let the version
+	// pass; one that never came before it may be promoted.
 	PromoteModel(context.Context, *v1.PromoteModelRequest) (*v1.PromoteModelResponse, error)
 	// RollbackModel ends the model's route and makes the version that served before the champion again,
-	// or the one that is named. FAILED_PRECONDITION: CHANGE_REFUSED where nothing served before.
+	// or the one that is named, whatever the gate said of that. FAILED_PRECONDITION: CHANGE_REFUSED where
+	// nothing served before.
 	RollbackModel(context.Context, *v1.RollbackModelRequest) (*v1.RollbackModelResponse, error)
 	// SetTraffic shares the requests that name no version out, from one request to the next.
 	// INVALID_ARGUMENT: FIELD_INVALID where the route contradicts itself.

@@ -1,0 +1,94 @@
+package mlflow
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+
+	"footballprediction/inference"
+)
+
+// The tags of a version that say what the gate of the training project decided; models/gate.py sets them.
+const (
+	verdictTag = "gate.verdict"
+	reasonTag  = "gate.reason"
+	actorTag   = "gate.actor"
+	// reasonMax is how many characters of the gate's reason are told.
+	reasonMax = 1000
+)
+
+// Verdict implements inference.Gatekeeper by the version's tags. The models of the fallback have none.
+func (s *Source) Verdict(ctx context.Context, model, version string) (inference.Verdict, error) {
+	if !s.registered(model) {
+		return inference.Verdict{}, nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, s.options.Limits.List, errTooLong)
+	defer cancel()
+	tags, err := s.client.tags(ctx, model, version)
+	return inference.Verdict{Said: tags[verdictTag], Reason: plain(tags[reasonTag], reasonMax)}, s.tell(err)
+}
+
+// Overrule implements inference.Gatekeeper. The verdict is set last, so that it never stands without
+// whose it is; what the gate had said is kept behind the reason.
+func (s *Source) Overrule(ctx context.Context, model, version string, by inference.By) error {
+	if !s.registered(model) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, s.options.Limits.List, errTooLong)
+	defer cancel()
+	tags, err := s.client.tags(ctx, model, version)
+	if err != nil {
+		return s.tell(err)
+	}
+	reason := by.Reason
+	if said := tags[verdictTag]; said != "" && said != inference.GateForced {
+		reason = fmt.Sprintf("%s (the gate: %s)", reason, plain(tags[reasonTag], reasonMax))
+	}
+	for _, tag := range []struct{ key, value string }{
+		{reasonTag, reason},
+		{actorTag, by.Actor},
+		{verdictTag, inference.GateForced},
+	} {
+		if err := s.client.setTag(ctx, model, version, tag.key, tag.value); err != nil {
+			return s.tell(err)
+		}
+	}
+	return nil
+}
+
+// tags returns a version's tags.
+func (c *client) tags(ctx context.Context, name, version string) (map[string]string, error) {
+	answer, err := getJSON[struct {
+		Version struct {
+			Name    string `json:"name"`
+			Version string `json:"version"`
+			Tags    []struct {
+				Key   string `json:"key"`
+				Value string `json:"value"`
+			} `json:"tags"`
+		} `json:"model_version"`
+	}](ctx, c, registryPath+"/model-versions/get", versionQuery(name, version))
+	if err != nil {
+		return nil, err
+	}
+	if v := answer.Version; v.Name != name || v.Version != version {
+		return nil, &refusedError{fmt.Errorf("asked for version %s of %q, got %q of %q", version, name, clip(v.Version), clip(v.Name))}
+	}
+	tags := map[string]string{}
+	for _, tag := range answer.Version.Tags {
+		tags[tag.Key] = tag.Value
+	}
+	return tags, nil
+}
+
+// setTag sets a tag of a version.
+func (c *client) setTag(ctx context.Context, name, version, key, value string) error {
+	body, err := json.Marshal(map[string]string{"name": name, "version": version, "key": key, "value": value})
+	if err != nil {
+		return err
+	}
+	at := c.at(registryPath+"/model-versions/set-tag", nil, nil)
+	return c.send(ctx, http.MethodPost, at, body, func(*http.Response, io.Reader) error { return nil })
+}
