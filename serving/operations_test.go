@@ -71,6 +71,10 @@ func TestOperationsRefuse(t *testing.T) {
 			_, err := models.PromoteModel(ctx, &pb.PromoteModelRequest{Name: DefaultModel, Actor: "anna", Version: "9"})
 			return err
 		}, wrong{code: codes.NotFound, reason: "MODEL_VERSION_UNKNOWN", fields: []string{"version"}}},
+		{"forced without a reason", func(ctx context.Context) error {
+			_, err := models.PromoteModel(ctx, &pb.PromoteModelRequest{Name: DefaultModel, Actor: "anna", Version: "1", Force: true})
+			return err
+		}, wrong{code: codes.FailedPrecondition, reason: "CHANGE_REFUSED", message: "reason: expected why the gate is overruled"}},
 		{"nothing before", func(ctx context.Context) error {
 			_, err := models.RollbackModel(ctx, &pb.RollbackModelRequest{Name: DefaultModel, Actor: "anna"})
 			return err
