@@ -134,6 +134,7 @@ func TestModelFailures(t *testing.T) {
 		{"above 1", func(_ context.Context, _, o, _ []float32) error { return fill(o, 1.2, 0, -.2) }},
 		{"sum", func(_ context.Context, _, o, _ []float32) error { return fill(o, .5, .25, .2499) }},
 		{"infinite goals", func(_ context.Context, _, _, g []float32) error { return fill(g, float32(math.Inf(1)), 1) }},
+		{"NaN goals", func(_ context.Context, _, _, g []float32) error { return fill(g, 1, nan) }},
 		{"negative goals", func(_ context.Context, _, _, g []float32) error { return fill(g, -1, 1) }},
 	}
 	for _, test := range tests {

@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -125,6 +126,26 @@ func quotes(t *testing.T, s *Service, request *pb.PredictRequest) (*pb.Predictio
 		all[market.GetMarket()] = by
 	}
 	return response.GetPrediction(), all
+}
+
+// Whatever rates a model gives, from none to fifty goals, the markets agree with one another.
+func TestMarketsOfRatesOfZeroAndFifty(t *testing.T) {
+	w := newWorld()
+	s, _ := w.service(t)
+	for _, rates := range [][2]float32{{0, 0}, {0, 50}, {50, 0}, {50, 50}, {1e-30, 1e-30}, {.01, 50}, {1e30, 1}} {
+		for _, result := range [][3]float32{{.45, .25, .3}, {1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {.5, 0, .5}} {
+			w.versions[DefaultModel]["2"].run = func(_ context.Context, _, outcomes, goals []float32) error {
+				copy(outcomes, result[:])
+				copy(goals, rates[:])
+				return nil
+			}
+			p, all := quotes(t, s, pairing("Arsenal", "Chelsea"))
+			checkQuotes(t, p, all)
+			if t.Failed() {
+				t.Fatalf("rates of %v, results %v", rates, result)
+			}
+		}
+	}
 }
 
 // checkQuotes asserts that the markets of an answer contradict neither each other nor the match result.

@@ -50,6 +50,25 @@ func TestDeVig(t *testing.T) {
 			}
 		})
 	}
+	for _, c := range []struct {
+		overround float64
+		fine      bool
+	}{{.9799, false}, {.9801, true}, {1.2499, true}, {1.2501, false}} {
+		if _, err := DeVig(2, 4, 1/(c.overround-.75)); (err == nil) != c.fine {
+			t.Errorf("an overround of %v: %v", c.overround, err)
+		}
+		if _, err := DeVigOver(2, 1/(c.overround-.5)); (err == nil) != c.fine {
+			t.Errorf("an overround of %v, goals: %v", c.overround, err)
+		}
+	}
+	for _, odds := range []float64{1, 1 - 1e-16, math.Nextafter(1, 0)} {
+		if _, err := DeVig(odds, 1e9, 1e9); err == nil {
+			t.Errorf("odds of %v are let pass", odds)
+		}
+	}
+	if _, err := DeVig(math.Nextafter(1, 2), 1e9, 1e9); err != nil {
+		t.Error(err)
+	}
 }
 
 // What odds come to is met, what they do not speak of stays the model's, and all markets agree.

@@ -10,7 +10,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // poisson is the grid of two independent Poisson rates, cut at MaxGoals.
 func poisson(home, away float64) (g Grid) {
