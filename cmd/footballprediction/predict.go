@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -20,18 +21,24 @@ import (
 )
 
 func predictCommand() *cobra.Command {
-	var date, models, state string
-	var asJSON bool
+	var date, odds, models, state string
+	var explain, asJSON bool
 	command := &cobra.Command{
 		Use:     "predict HOME AWAY",
 		Short:   "Predict a match between two teams",
-		Example: "  footballprediction predict Arsenal Chelsea\n  footballprediction predict \"Bayern München\" dortmund --date 2026-12-05 --json",
+		Example: "  footballprediction predict Arsenal Chelsea\n  footballprediction predict \"Bayern München\" dortmund --date 2026-12-05 --json\n  footballprediction predict Inter \"AC Milan\" --odds 2.1,3.4,3.6 --explain",
 		Args:    exactly(2),
 	}
 	command.Flags().StringVar(&date, "date", "", "day of the match, YYYY-MM-DD (default today)")
+	command.Flags().StringVar(&odds, "odds", "", "decimal odds HOME,DRAW,AWAY, which take the place of what the model says of the result")
+	command.Flags().BoolVar(&explain, "explain", false, "print how far each group of features moved the model")
 	command.Flags().BoolVar(&asJSON, "json", false, "print what the server would answer")
 	sourceFlags(command, &models, &state)
 	command.RunE = func(cmd *cobra.Command, args []string) error {
+		told, err := parseOdds(odds)
+		if err != nil {
+			return err
+		}
 		e, err := openEngine(cmd.Context(), parts{
 			models: inference.NewFolderSource(models), state: state, logger: slog.New(slog.DiscardHandler),
 		})
@@ -44,6 +51,7 @@ func predictCommand() *cobra.Command {
 				pb.Market_MARKET_MATCH_RESULT, pb.Market_MARKET_DOUBLE_CHANCE, pb.Market_MARKET_TOTAL_GOALS,
 				pb.Market_MARKET_BOTH_TEAMS_TO_SCORE, pb.Market_MARKET_CORRECT_SCORE,
 			},
+			Odds: told, Explain: explain,
 		})
 		if err = closing(err, e.registry); err != nil {
 			return callerError(err)
@@ -55,6 +63,25 @@ func predictCommand() *cobra.Command {
 		return printPrediction(cmd.OutOrStdout(), response.Prediction)
 	}
 	return command
+}
+
+// parseOdds reads the odds of the command line, nil where there are none.
+func parseOdds(text string) (*pb.Odds, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var odds []float64
+	for part := range strings.SplitSeq(text, ",") {
+		value, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
+		if err != nil {
+			return nil, usagef("--odds: expected three decimal numbers HOME,DRAW,AWAY, such as 2.1,3.4,3.6, got %q", text)
+		}
+		odds = append(odds, value)
+	}
+	if len(odds) != 3 {
+		return nil, usagef("--odds: expected three decimal numbers HOME,DRAW,AWAY, such as 2.1,3.4,3.6, got %d", len(odds))
+	}
+	return &pb.Odds{Home: odds[0], Draw: odds[1], Away: odds[2]}, nil
 }
 
 // sourceFlags are the flags of commands that answer from models and states without a server.
@@ -120,6 +147,7 @@ func printPrediction(out io.Writer, p *pb.Prediction) error {
 			fmt.Fprintf(w, "Likeliest scores\t%s\n", strings.Join(likeliest, ", "))
 		}
 	}
+	printExplanation(w, p.Explanation)
 	fmt.Fprintf(w, "\nModel\t%s version %s\n", p.Model.Name, p.Model.Version)
 	stale := ""
 	if p.FeatureStatus == pb.FeatureStatus_FEATURE_STATUS_STALE {
@@ -130,4 +158,32 @@ func printPrediction(out io.Writer, p *pb.Prediction) error {
 		fmt.Fprintf(w, "Beware\t%s\n", cmp.Or(d.Detail, d.Reason))
 	}
 	return w.Flush()
+}
+
+// printExplanation prints an average match, what each group of features added to it, and the match as
+// the model has it: percentages, and goals.
+func printExplanation(out io.Writer, e *pb.Explanation) {
+	if e == nil {
+		return
+	}
+	const (
+		header  = "home     draw     away     goals"
+		whole   = "%5.1f%%   %5.1f%%   %5.1f%%   %5.2f – %.2f"
+		effects = "%+5.1f    %+5.1f    %+5.1f    %+5.2f, %+.2f"
+	)
+	line := func(name, format string, v [5]float64) {
+		fmt.Fprintf(out, "%s\t"+format+"\n", name, 100*v[0], 100*v[1], 100*v[2], v[3], v[4])
+	}
+	r, g := e.BaselineMatchResult, e.BaselineExpectedGoals
+	sum := [5]float64{r.HomeProbability, r.DrawProbability, r.AwayProbability, g.Home, g.Away}
+	fmt.Fprintf(out, "\nWhy\t  %s\n", header)
+	line("An average match", whole, sum)
+	for _, effect := range e.Effects {
+		moved := [5]float64{effect.HomeEffect, effect.DrawEffect, effect.AwayEffect, effect.HomeGoalsEffect, effect.AwayGoalsEffect}
+		line("  "+effect.Group, effects, moved)
+		for i := range sum {
+			sum[i] += moved[i]
+		}
+	}
+	line("The model", whole, sum)
 }
