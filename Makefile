@@ -90,16 +90,23 @@ lint: need-go need-shellcheck $(BUF) .tmp/imports $(GOLANGCI) $(PYTHON_PACKAGES)
 
 .PHONY: train
 train: build $(PYTHON_PACKAGES) ## Train, judge and release the models with their cards (DATA=folder ODDS=folder RECIPE=glm FORCE=why)
-	mkdir -p .tmp && rm -rf .tmp/state .tmp/rivals
+	mkdir -p .tmp
+	@flock --nonblock .tmp/train.lock true || { echo "another make train is at work here" >&2; exit 1; }
+	flock .tmp/train.lock $(MAKE) --no-print-directory train-alone
+
+# What two at once would write into one another.
+.PHONY: train-alone
+train-alone:
+	rm -rf .tmp/state .tmp/rivals
 	bin/footballprediction features export --data $(DATA) --parquet .tmp/features.parquet --state .tmp/state
 	$(if $(wildcard $(ODDS)),bin/footballprediction features export --data $(ODDS) --odds .tmp/odds.parquet --parquet .tmp/wider.parquet)
 	models/.venv/bin/python models/penaltyblog_models.py --features .tmp/features.parquet --out .tmp/rivals
-	status=0; models/.venv/bin/python models/train.py --recipe $(RECIPE) --features .tmp/features.parquet --rivals .tmp/rivals \
-		--released models/released $(if $(wildcard $(ODDS)),--odds .tmp/odds.parquet --wider .tmp/wider.parquet) $(FORCED) || status=$$?; \
-	case $$status in \
+	kept_out=0; models/.venv/bin/python models/train.py --recipe $(RECIPE) --features .tmp/features.parquet --rivals .tmp/rivals \
+		--released models/released $(if $(wildcard $(ODDS)),--odds .tmp/odds.parquet --wider .tmp/wider.parquet) $(FORCED) || kept_out=$$?; \
+	case $$kept_out in \
 	0) rm -rf models/released/state && mv .tmp/state models/released/state ;; \
-	3) echo "the gate refused it: what was released stays" ;; \
-	*) exit $$status ;; \
+	3) ;; \
+	*) exit $$kept_out ;; \
 	esac
 
 .PHONY: clean

@@ -46,7 +46,7 @@ def replace(name: str, read: str | None, version: str) -> None:
     """
     client = mlflow.MlflowClient()
     if (now := _aliases(name).get(ALIAS)) != read:
-        raise AliasMovedError(f"alias {ALIAS} was moved from {_named(read)} to {_named(now)} while this was trained")
+        raise AliasMovedError(f"alias {ALIAS} was moved from {_named(read)} to {_named(now)} meanwhile")
     if read is not None:
         client.set_registered_model_alias(name, PREVIOUS, read)
     client.set_registered_model_alias(name, ALIAS, version)

@@ -185,7 +185,7 @@ def test_the_alias_is_moved_meanwhile(
     with monkeypatch.context() as patch:
         patch.setattr(tracking, "fetch", fetch_and_move)
         versions, decision = run()
-    why = "not promoted: alias champion was moved from version 2 to version 1 while this was trained"
+    why = "not promoted: alias champion was moved from version 2 to version 1 meanwhile"
     assert (decision.verdict, decision.reason) == (gate.REFUSED, why)
     assert aliases(name) == {"champion": "1"}
     assert [(found["gate.verdict"], found["gate.reason"]) for found in tags(name, versions)] == [
