@@ -109,6 +109,8 @@ type Aspired struct {
 	// revision changes is another version, and replaces the one that is loaded. What a revision
 	// says is the Source's own affair; a version that is not in the map has the empty one.
 	Revisions map[string]string
+	// Metrics are measurements of versions by name, where the Source has some: finite numbers.
+	Metrics map[string]map[string]float64
 	// Serving is the version that answers where a request names none: the one that Champion names,
 	// else the highest.
 	Serving string

@@ -44,6 +44,8 @@ type VersionStatus struct {
 	Inputs   []TensorSpec
 	Outputs  []TensorSpec
 	Metadata any // what Options.Admit returned
+	// Metrics are what the Source says of it; see Aspired.
+	Metrics map[string]float64
 }
 
 // Changed returns a channel that is closed when Status may say something else than now.
@@ -83,7 +85,7 @@ func (r *Registry) Status() Status {
 			v := m.versions[version]
 			vs := VersionStatus{
 				Version: version, State: v.state, Reason: v.reason, LoadedAt: v.loadedAt,
-				Inputs: v.inputs, Outputs: v.outputs, Metadata: v.metadata,
+				Inputs: v.inputs, Outputs: v.outputs, Metadata: v.metadata, Metrics: m.wish.Metrics[version],
 			}
 			if v.state == Unloading && v.draining != nil {
 				vs.Reason = fmt.Sprintf("held by %d requests", max(0, v.draining.holders.Load()))

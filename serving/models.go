@@ -54,8 +54,11 @@ func newModelVersion(status *inference.VersionStatus) *pb.ModelVersion {
 	if !status.LoadedAt.IsZero() {
 		version.LoadedAt = timestamppb.New(status.LoadedAt)
 	}
+	version.Metrics = status.Metrics
 	if manifest, ok := status.Metadata.(*Manifest); ok {
-		version.Metrics = manifest.Metrics
+		if len(version.Metrics) == 0 {
+			version.Metrics = manifest.Metrics
+		}
 		version.DataCutoff = timestamppb.New(manifest.DataCutoff.Time())
 	}
 	return version

@@ -41,13 +41,13 @@ func (s *Source) pull(ctx context.Context, model, version string) (Pulled, error
 			return Pulled{}, fmt.Errorf("%w: %q has no alias %q", inference.ErrVersionUnknown, model, alias)
 		}
 	}
-	revision, err := s.client.revision(ctx, model, version)
+	registered, err := s.client.version(ctx, model, version)
 	if err != nil {
 		return Pulled{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, err := s.copyOf(ctx, versionKey{model, version, revision})
+	c, err := s.copyOf(ctx, versionKey{model, version, registered.revision()})
 	if err != nil {
 		return Pulled{}, err
 	}

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"footballprediction/inference"
 )
@@ -103,31 +104,53 @@ func (c *client) setPrevious(ctx context.Context, name, version string) error {
 	return nil
 }
 
-// revision returns what tells a version from another of the same number, such as one of a model that
-// was deleted and registered anew. A version that is not READY is an error.
-func (c *client) revision(ctx context.Context, name, version string) (string, error) {
+// registeredVersion is what MLflow says of a version.
+type registeredVersion struct {
+	Name    string      `json:"name"`
+	Version string      `json:"version"`
+	Status  string      `json:"status"`
+	Message string      `json:"status_message"`
+	Created json.Number `json:"creation_timestamp"`
+	Source  string      `json:"source"`
+	Run     string      `json:"run_id"`
+}
+
+// loggedModel returns the number of the logged model that the version is, "" if it is none: MLflow
+// tells it as the source alone.
+func (v registeredVersion) loggedModel() string {
+	id, ok := strings.CutPrefix(v.Source, "models:/")
+	if !ok || strings.Contains(id, "/") {
+		return ""
+	}
+	return id
+}
+
+// revision tells a version from another of the same number, such as one of a model that was deleted
+// and registered anew. It is empty where there is no version.
+func (v registeredVersion) revision() string {
+	if v.Version == "" {
+		return ""
+	}
+	hash := sha256.Sum256([]byte(v.Created.String() + " " + v.Source))
+	return hex.EncodeToString(hash[:8])
+}
+
+// version returns a version. One that is not READY is an error.
+func (c *client) version(ctx context.Context, name, version string) (registeredVersion, error) {
 	answer, err := getJSON[struct {
-		Version struct {
-			Name    string      `json:"name"`
-			Version string      `json:"version"`
-			Status  string      `json:"status"`
-			Message string      `json:"status_message"`
-			Created json.Number `json:"creation_timestamp"`
-			Source  string      `json:"source"`
-		} `json:"model_version"`
+		Version registeredVersion `json:"model_version"`
 	}](ctx, c, registryPath+"/model-versions/get", versionQuery(name, version))
 	if err != nil {
-		return "", err
+		return registeredVersion{}, err
 	}
 	v := answer.Version
 	if v.Name != name || v.Version != version {
-		return "", &refusedError{fmt.Errorf("asked for version %s of %q, got %q of %q", version, name, clip(v.Version), clip(v.Name))}
+		return registeredVersion{}, &refusedError{fmt.Errorf("asked for version %s of %q, got %q of %q", version, name, clip(v.Version), clip(v.Name))}
 	}
 	if v.Status != "READY" {
-		return "", fmt.Errorf("expected status READY, got %s %s", clip(v.Status), clip(v.Message))
+		return registeredVersion{}, fmt.Errorf("expected status READY, got %s %s", clip(v.Status), clip(v.Message))
 	}
-	hash := sha256.Sum256([]byte(v.Created.String() + " " + v.Source))
-	return hex.EncodeToString(hash[:8]), nil
+	return v, nil
 }
 
 // downloadURI returns where a version's files are.
@@ -149,10 +172,10 @@ type readyVersion struct {
 	version string
 }
 
-// wish returns what should be served of a model. ready holds the revisions of versions that are
-// known to be READY, and is added to.
-func (c *client) wish(ctx context.Context, m registeredModel, ready map[readyVersion]string) inference.Aspired {
-	wish := inference.Aspired{Name: m.Name, Aliases: map[string]string{}, Revisions: map[string]string{}}
+// wish returns what should be served of a model. ready holds the versions that are known to be READY,
+// and is added to.
+func (c *client) wish(ctx context.Context, m registeredModel, ready map[readyVersion]knownVersion) inference.Aspired {
+	wish := inference.Aspired{Name: m.Name, Aliases: map[string]string{}, Revisions: map[string]string{}, Metrics: map[string]map[string]float64{}}
 	var problems error
 	for i, a := range m.Aliases {
 		problem := func(format string, args ...any) {
@@ -178,17 +201,13 @@ func (c *client) wish(ctx context.Context, m registeredModel, ready map[readyVer
 			continue
 		}
 		key := readyVersion{m.Name, m.Created, a.Version}
-		revision, err := ready[key], error(nil)
-		if revision == "" {
-			revision, err = c.revision(ctx, m.Name, a.Version)
-		}
+		known, err := c.known(ctx, m.Name, a.Version, ready[key])
 		if err != nil {
 			problem("version %s: %w", a.Version, err)
 			continue
 		}
-		ready[key] = revision
-		wish.Revisions[a.Version] = revision
-		wish.Versions = append(wish.Versions, a.Version)
+		ready[key] = known
+		known.told(&wish, a.Version)
 	}
 	slices.SortFunc(wish.Versions, inference.CompareVersions)
 	wish.Serving = wish.Aliases[inference.Champion]

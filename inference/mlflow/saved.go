@@ -31,11 +31,13 @@ type savedModel struct {
 	Name      string            `json:"name"`
 	Aliases   map[string]string `json:"aliases"`
 	Revisions map[string]string `json:"revisions"` // of each version
+	// Metrics of the versions that have some.
+	Metrics map[string]map[string]float64 `json:"metrics,omitempty"`
 }
 
 func (m savedModel) wish() inference.Aspired {
 	return inference.Aspired{
-		Name: m.Name, Aliases: m.Aliases, Revisions: m.Revisions, Serving: m.Aliases[inference.Champion],
+		Name: m.Name, Aliases: m.Aliases, Revisions: m.Revisions, Metrics: m.Metrics, Serving: m.Aliases[inference.Champion],
 		Versions: slices.SortedFunc(maps.Keys(m.Revisions), inference.CompareVersions),
 	}
 }
@@ -93,7 +95,7 @@ func (s *Source) save() error {
 	for _, name := range slices.Sorted(maps.Keys(s.said)) {
 		wish := s.said[name]
 		if wish.Err == nil {
-			next.Models = append(next.Models, savedModel{name, wish.Aliases, wish.Revisions})
+			next.Models = append(next.Models, savedModel{name, wish.Aliases, wish.Revisions, wish.Metrics})
 		} else if m, ok := before[name]; ok {
 			next.Models = append(next.Models, m)
 		}

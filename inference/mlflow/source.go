@@ -54,7 +54,7 @@ type Source struct {
 	outage          error // since when and why MLflow does not answer; nil: it does
 	said            map[string]inference.Aspired
 	saved           saved
-	ready           map[readyVersion]string
+	ready           map[readyVersion]knownVersion
 	copies          map[versionKey]*localCopy
 	serving         map[string]string // the version of each model that serves, as the Registry says
 	unsaved         string            // why what MLflow says could not be saved, last
@@ -88,7 +88,7 @@ func New(server Server, dir string, fallback inference.Source, options Options) 
 	}
 	s := &Source{
 		client: newClient(server, options), store: store, fallback: fallback, options: options, started: options.Now(),
-		said: map[string]inference.Aspired{}, ready: map[readyVersion]string{},
+		said: map[string]inference.Aspired{}, ready: map[readyVersion]knownVersion{},
 		copies: map[versionKey]*localCopy{}, serving: map[string]string{}, passedOver: map[string]bool{},
 	}
 	if s.saved, err = store.load(server.String()); err != nil {
@@ -146,10 +146,10 @@ func (s *Source) ask(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	said, ready := map[string]inference.Aspired{}, map[readyVersion]string{}
+	said, ready := map[string]inference.Aspired{}, map[readyVersion]knownVersion{}
 	take := func(m registeredModel) {
 		for _, a := range m.Aliases { // only what is in use is remembered
-			if key := (readyVersion{m.Name, m.Created, a.Version}); s.ready[key] != "" {
+			if key := (readyVersion{m.Name, m.Created, a.Version}); s.ready[key].revision() != "" {
 				ready[key] = s.ready[key]
 			}
 		}
@@ -158,6 +158,9 @@ func (s *Source) ask(ctx context.Context) error {
 			for version, revision := range s.said[m.Name].Revisions {
 				if wish.Revisions[version] == "" {
 					wish.Revisions[version] = revision
+					if metrics := s.said[m.Name].Metrics[version]; metrics != nil {
+						wish.Metrics[version] = metrics
+					}
 				}
 			}
 		}
@@ -221,8 +224,8 @@ func (s *Source) withPrevious(ctx context.Context, m registeredModel) registered
 	if previous == "" || previous == champion || len(m.Aliases) >= aliasesMax {
 		return m
 	}
-	if s.ready[readyVersion{m.Name, m.Created, previous}] == "" {
-		if _, err := s.client.revision(ctx, m.Name, previous); err != nil {
+	if s.ready[readyVersion{m.Name, m.Created, previous}].revision() == "" {
+		if _, err := s.client.version(ctx, m.Name, previous); err != nil {
 			return m // deleted, above all
 		}
 	}

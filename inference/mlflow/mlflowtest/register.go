@@ -190,3 +190,28 @@ func Folder(t testing.TB, dir string) map[string][]byte {
 	}
 	return files
 }
+
+// StartRun starts a run and returns its number.
+func (s *Server) StartRun(t testing.TB) (run string) {
+	t.Helper()
+	var created struct {
+		Run struct {
+			Info struct {
+				ID string `json:"run_id"`
+			} `json:"info"`
+		} `json:"run"`
+	}
+	s.must(t, http.MethodPost, "/runs/create", object{"experiment_id": "0", "start_time": 1}, &created)
+	return created.Run.Info.ID
+}
+
+// LogMetric logs a measurement in a run, of a logged model if one is named. The value is a number, or
+// text such as "NaN".
+func (s *Server) LogMetric(t testing.TB, run, loggedModel, key string, value any, timestamp int64) {
+	t.Helper()
+	request := object{"run_id": run, "key": key, "value": value, "timestamp": timestamp}
+	if loggedModel != "" {
+		request["model_id"] = loggedModel
+	}
+	s.must(t, http.MethodPost, "/runs/log-metric", request, nil)
+}

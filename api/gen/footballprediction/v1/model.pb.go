@@ -310,7 +310,8 @@ type ModelVersion struct {
 	Inputs []*TensorMetadata `protobuf:"bytes,5,rep,name=inputs,proto3" json:"inputs,omitempty"`
 	// What it gives, in its own order. Empty until it is loaded.
 	Outputs []*TensorMetadata `protobuf:"bytes,6,rep,name=outputs,proto3" json:"outputs,omitempty"`
-	// Figures of its season-forward evaluation by name, such as "rps" and "log_loss".
+	// Measurements by name, such as "rps" and "log_loss": what MLflow has of it, else the figures of its
+	// season-forward evaluation.
 	Metrics map[string]float64 `protobuf:"bytes,7,rep,name=metrics,proto3" json:"metrics,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
 	// When it became available.
 	LoadedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=loaded_at,json=loadedAt,proto3" json:"loaded_at,omitempty"`

@@ -176,7 +176,8 @@ export type ModelVersion = Message<"footballprediction.v1.ModelVersion"> & {
   outputs: TensorMetadata[];
 
   /**
-   * Figures of its season-forward evaluation by name, such as "rps" and "log_loss".
+   * Measurements by name, such as "rps" and "log_loss": what MLflow has of it, else the figures of its
+   * season-forward evaluation.
    *
    * @generated from field: map<string, double> metrics = 7;
    */
