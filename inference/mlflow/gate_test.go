@@ -113,3 +113,45 @@ func TestSetAliasKeepsThePrevious(t *testing.T) {
 	}
 	aliases("1", "2")
 }
+
+// The version to go back to is the one that served before, whoever moved the champion, and whether or
+// not MLflow's own alias "previous" moved with it.
+func TestPreviousFollowsTheChampion(t *testing.T) {
+	half := tiny(t, "half_plus_two")
+	name := register(t, half, half, half, half)
+	tracking.Alias(t, name, inference.Champion, "1")
+	dir := t.TempDir()
+	s := newSource(t, tracking.URL, dir, t.TempDir(), Options{})
+	steps := []struct {
+		what     string
+		previous string // moved first; "": it stays
+		champion string
+		restart  bool
+		want     string
+	}{
+		{what: "nothing was before", champion: "1"},
+		{what: "moved by hand", champion: "2", want: "1"},
+		{what: "by a promotion", previous: "2", champion: "3", want: "2"},
+		{what: "nothing happens", champion: "3", want: "2"},
+		{what: "by hand, and the alias is left behind", champion: "4", want: "3"},
+		{what: "nothing happens then", champion: "4", want: "3"},
+		{what: "after a restart", champion: "4", restart: true, want: "3"},
+		{what: "another is named by hand", previous: "1", champion: "4", want: "1"},
+		{what: "it stays", champion: "4", want: "1"},
+		{what: "by a promotion during a restart", previous: "4", champion: "2", restart: true, want: "4"},
+		{what: "back", previous: "2", champion: "4", want: "2"},
+	}
+	for _, step := range steps {
+		if step.previous != "" {
+			tracking.Alias(t, name, inference.Previous, step.previous)
+		}
+		tracking.Alias(t, name, inference.Champion, step.champion)
+		if step.restart {
+			s = newSource(t, tracking.URL, dir, t.TempDir(), Options{})
+		}
+		wish := list(t, s, name)
+		if got := wish.Aliases[inference.Previous]; got != step.want || wish.Err != nil || step.want != "" && wish.Revisions[step.want] == "" {
+			t.Errorf("%s: previous is %q, want %q: %+v", step.what, got, step.want, wish)
+		}
+	}
+}

@@ -47,6 +47,16 @@ func (m registeredModel) champion() bool {
 	return false
 }
 
+// alias returns the version that an alias names, "" if there is none.
+func (m registeredModel) alias(name string) string {
+	for _, a := range m.Aliases {
+		if a.Alias == name {
+			return a.Version
+		}
+	}
+	return ""
+}
+
 // search returns all registered models.
 func (c *client) search(ctx context.Context) ([]registeredModel, error) {
 	type page struct {
@@ -96,10 +106,8 @@ func (c *client) setPrevious(ctx context.Context, name, version string) error {
 	if err != nil {
 		return err
 	}
-	for _, a := range m.Aliases {
-		if a.Alias == inference.Champion && a.Version != version {
-			return c.setAlias(ctx, name, inference.Previous, a.Version)
-		}
+	if champion := m.alias(inference.Champion); champion != "" && champion != version {
+		return c.setAlias(ctx, name, inference.Previous, champion)
 	}
 	return nil
 }

@@ -57,6 +57,7 @@ type Source struct {
 	ready           map[readyVersion]knownVersion
 	copies          map[versionKey]*localCopy
 	serving         map[string]string // the version of each model that serves, as the Registry says
+	previous        map[string]string // the version of each model that MLflow's own alias "previous" names, "" for none
 	unsaved         string            // why what MLflow says could not be saved, last
 	passedOver      map[string]bool   // names that no model may have
 }
@@ -146,13 +147,14 @@ func (s *Source) ask(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	said, ready := map[string]inference.Aspired{}, map[readyVersion]knownVersion{}
+	said, ready, previous := map[string]inference.Aspired{}, map[readyVersion]knownVersion{}, map[string]string{}
 	take := func(m registeredModel) {
 		for _, a := range m.Aliases { // only what is in use is remembered
 			if key := (readyVersion{m.Name, m.Created, a.Version}); s.ready[key].revision() != "" {
 				ready[key] = s.ready[key]
 			}
 		}
+		previous[m.Name] = m.alias(inference.Previous)
 		wish := s.client.wish(ctx, s.withPrevious(ctx, m), ready)
 		if wish.Err != nil { // so versions that are not named now may still be wanted
 			for version, revision := range s.said[m.Name].Revisions {
@@ -196,24 +198,22 @@ func (s *Source) ask(ctx context.Context) error {
 		wish.Err = s.tell(wish.Err)
 		said[name] = wish
 	}
-	s.said, s.ready = said, ready
+	s.said, s.ready, s.previous = said, ready, previous
 	s.ours.Store(&said)
 	return nil
 }
 
-// withPrevious adds an alias for the champion before this one, unless MLflow has an alias of that name:
-// whoever goes back to it need not wait until it is fetched and loaded.
+// withPrevious has the alias "previous" name the champion before this one: whoever goes back to it need
+// not wait until it is fetched and loaded. MLflow's own alias of that name counts where it is all that
+// is known, and whenever it has just been moved, as training and SetAlias do; who moves the champion
+// by hand leaves it behind.
 func (s *Source) withPrevious(ctx context.Context, m registeredModel) registeredModel {
 	last := s.said[m.Name]
-	champion, previous := "", last.Aliases[inference.Previous]
-	for _, a := range m.Aliases {
-		switch a.Alias {
-		case inference.Champion:
-			champion = a.Version
-		case inference.Previous:
-			return m
-		}
+	champion, named := m.alias(inference.Champion), m.alias(inference.Previous)
+	if before, asked := s.previous[m.Name]; asked && named != "" && named != before {
+		return m
 	}
+	previous := last.Aliases[inference.Previous]
 	was := s.serving[m.Name] // not a champion that never served
 	if last.Revisions[was] == "" {
 		was = last.Aliases[inference.Champion]
@@ -221,7 +221,7 @@ func (s *Source) withPrevious(ctx context.Context, m registeredModel) registered
 	if was != champion && last.Revisions[was] != "" {
 		previous = was
 	}
-	if previous == "" || previous == champion || len(m.Aliases) >= aliasesMax {
+	if previous == "" || previous == champion || previous == named || named == "" && len(m.Aliases) >= aliasesMax {
 		return m
 	}
 	if s.ready[readyVersion{m.Name, m.Created, previous}].revision() == "" {
@@ -229,7 +229,8 @@ func (s *Source) withPrevious(ctx context.Context, m registeredModel) registered
 			return m // deleted, above all
 		}
 	}
-	m.Aliases = append(slices.Clip(m.Aliases), registeredAlias{inference.Previous, previous})
+	m.Aliases = slices.DeleteFunc(slices.Clone(m.Aliases), func(a registeredAlias) bool { return a.Alias == inference.Previous })
+	m.Aliases = append(m.Aliases, registeredAlias{inference.Previous, previous})
 	return m
 }
 
