@@ -60,27 +60,12 @@ func (s *Source) Overrule(ctx context.Context, model, version string, by inferen
 
 // tags returns a version's tags.
 func (c *client) tags(ctx context.Context, name, version string) (map[string]string, error) {
-	answer, err := getJSON[struct {
-		Version struct {
-			Name    string `json:"name"`
-			Version string `json:"version"`
-			Tags    []struct {
-				Key   string `json:"key"`
-				Value string `json:"value"`
-			} `json:"tags"`
-		} `json:"model_version"`
-	}](ctx, c, registryPath+"/model-versions/get", versionQuery(name, version))
-	if err != nil {
-		return nil, err
-	}
-	if v := answer.Version; v.Name != name || v.Version != version {
-		return nil, &refusedError{fmt.Errorf("asked for version %s of %q, got %q of %q", version, name, clip(v.Version), clip(v.Name))}
-	}
+	v, err := c.version(ctx, name, version)
 	tags := map[string]string{}
-	for _, tag := range answer.Version.Tags {
+	for _, tag := range v.Tags {
 		tags[tag.Key] = tag.Value
 	}
-	return tags, nil
+	return tags, err
 }
 
 // setTag sets a tag of a version.

@@ -121,6 +121,10 @@ type registeredVersion struct {
 	Created json.Number `json:"creation_timestamp"`
 	Source  string      `json:"source"`
 	Run     string      `json:"run_id"`
+	Tags    []struct {
+		Key   string `json:"key"`
+		Value string `json:"value"`
+	} `json:"tags"`
 }
 
 // loggedModel returns the number of the logged model that the version is, "" if it is none: MLflow
