@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -13,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	pb "footballprediction/api/gen/footballprediction/v1"
 	"footballprediction/inference"
 	"footballprediction/inference/mlflow/mlflowtest"
 	"footballprediction/serving"
@@ -48,77 +46,22 @@ func TestLifecycleStory(t *testing.T) {
 	environment := []string{"MLFLOW_TRACKING_URI=" + tracking.URL}
 	arguments := []string{"--data-dir", t.TempDir(), "--poll-interval", "50ms"}
 	s := startServerWith(t, environment, arguments...)
-	_, predictions := clientsOf(t, s)
-	ask := func(ctx context.Context, version string) (*pb.Prediction, error) {
-		answer, err := predictions.Predict(ctx, &pb.PredictRequest{
-			Target:       &pb.PredictRequest_Pairing{Pairing: &pb.Pairing{HomeTeam: "Arsenal", AwayTeam: "Chelsea"}},
-			ModelVersion: version,
-		})
-		return answer.GetPrediction(), err
-	}
-	offline := map[string]float64{}
-	for _, version := range []string{first, second} {
-		p, err := ask(t.Context(), version)
-		if err != nil {
-			t.Fatal(err)
-		}
-		offline[version] = p.MatchResult.HomeProbability
-	}
+	callers := audienceOf(t, s, first, second)
+	offline := callers.offline
 	if offline[first] == offline[second] {
 		t.Fatal("both versions answer alike: nothing below would tell them apart")
 	}
-	models := func(args ...string) string {
-		t.Helper()
-		return runOK(t, append(append([]string{"models"}, args...), "--operator-address", strings.TrimPrefix(s.operator, "http://"))...).stdout
-	}
-
-	loading, stop := context.WithCancel(t.Context())
-	var callers sync.WaitGroup
-	defer callers.Wait()
-	defer stop()
-	for range 4 {
-		callers.Go(func() {
-			for loading.Err() == nil {
-				p, err := ask(loading, "")
-				if loading.Err() != nil {
-					return
-				}
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				if got, want := p.MatchResult.HomeProbability, offline[p.Model.Version]; math.Abs(got-want) > 1e-6 {
-					t.Errorf("version %s under load: %v for the home side, offline %v", p.Model.Version, got, want)
-				}
-			}
-		})
-	}
-	serves := func(version string) func() bool {
-		return func() bool {
-			for range 20 {
-				if p, err := ask(t.Context(), ""); err != nil || p.Model.Version != version || p.Model.Variant != inference.Champion {
-					return false
-				}
-			}
-			return true
-		}
-	}
-	if !serves(first)() {
+	models := modelsOf(t, s)
+	leave := callers.crowd(t)
+	if !callers.gets(t, first) {
 		t.Error("the champion does not serve")
 	}
 
 	tracking.Alias(t, serving.DefaultModel, inference.Champion, second)
-	eventually(t, "the version that the alias moved to", serves(second))
+	eventually(t, "the version that the alias moved to", func() bool { return callers.gets(t, second) })
 
 	models("traffic", serving.DefaultModel, "champion=champion:90", "canary="+first+":10", "--actor", "anna")
-	seen := map[string]int{}
-	for range 1000 {
-		p, err := ask(t.Context(), "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		seen[p.Model.Variant+"="+p.Model.Version]++
-	}
+	seen := callers.shares(t, 1000)
 	// 100 expected, standard deviation 9.5.
 	if got := seen["canary="+first]; len(seen) != 2 || got < 50 || got > 150 {
 		t.Errorf("a tenth: got %v", seen)
@@ -127,7 +70,7 @@ func TestLifecycleStory(t *testing.T) {
 	if said := models("rollback", serving.DefaultModel, first, "--actor", "ben", "--reason", "worse after all"); !strings.Contains(said, "version "+first+" serves") {
 		t.Errorf("rollback said %s", said)
 	}
-	if got := tracking.Aliased(t, serving.DefaultModel, inference.Champion); got != first || !serves(first)() {
+	if got := tracking.Aliased(t, serving.DefaultModel, inference.Champion); got != first || !callers.gets(t, first) {
 		t.Errorf("after rollback MLflow's champion is %s", got)
 	}
 	// MLflow's own pages show where the operator went.
@@ -142,19 +85,18 @@ func TestLifecycleStory(t *testing.T) {
 	eventually(t, "the status to say that MLflow is away", func() bool {
 		return strings.Contains(models("status", serving.DefaultModel), "has not answered since")
 	})
-	if !serves(first)() {
+	if !callers.gets(t, first) {
 		t.Error("MLflow is away, and the champion does not serve")
 	}
-	stop()
-	callers.Wait()
+	leave()
 	s = startServerWith(t, environment, arguments...)
-	_, predictions = clientsOf(t, s)
-	if !serves(first)() {
+	callers = audienceOf(t, s, first, second)
+	if !callers.gets(t, first) {
 		t.Error("after a restart without MLflow the champion does not serve")
 	}
-	for _, version := range []string{first, second} {
-		if p, err := ask(t.Context(), version); err != nil || math.Abs(p.MatchResult.HomeProbability-offline[version]) > 1e-6 {
-			t.Errorf("after a restart version %s: %v %v, offline %v", version, p.GetMatchResult(), err, offline[version])
+	for version, was := range offline {
+		if got := callers.offline[version]; math.Abs(got-was) > 1e-6 {
+			t.Errorf("after a restart version %s: %v for the home side, before %v", version, got, was)
 		}
 	}
 }
