@@ -15,6 +15,8 @@ import (
 
 // ModelInfer implements GRPCInferenceService. Parameters that it does not know are ignored, as the
 // protocol has it, but for those by which the request or its tensors would be others than they seem.
+// priority (1 is the highest; 0, or one that the model does not have, means its default) and timeout (in
+// microseconds, 0 for none) are whole numbers, not negative. Tensors have one row at least.
 // The answer holds raw_output_contents where the request holds raw_input_contents, or where an output
 // can be given in no other way.
 func (s *Service) ModelInfer(ctx context.Context, request *pb.ModelInferRequest) (*pb.ModelInferResponse, error) {
