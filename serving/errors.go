@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -180,10 +181,24 @@ func errorf(reason Reason, format string, args ...any) *Error {
 	return &Error{
 		Code:    known.code,
 		Reason:  reason,
-		Message: strings.ToValidUTF8(text.Error(), "\uFFFD"),
+		Message: bounded(strings.ToValidUTF8(text.Error(), "\uFFFD")),
 		Retry:   known.retry,
 		Cause:   errors.Unwrap(text),
 	}
+}
+
+// bounded keeps a message from outgrowing what clients read of a header, of which they read some KiB: the
+// lists in it may be of any length.
+func bounded(text string) string {
+	const most = 1000 // bytes
+	if len(text) <= most {
+		return text
+	}
+	end := most
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
 }
 
 // ErrorAt returns an Error of a reason that the field with that path is at fault for. A cause given

@@ -47,21 +47,32 @@ func newRules() (rules, error) {
 	return rules{validator, stated}, nil
 }
 
-// check returns nil or an *Error with every field at fault.
+// What of the fields at fault is said: all of them where a message is short, as what a person sends is,
+// and else the first. To look for all in a long list of wrong elements takes seconds, and nobody wants to
+// read them.
+const (
+	longMessage = 512 // bytes
+	mostFields  = 8
+)
+
+// check returns nil or an *Error with the fields at fault.
 func (r rules) check(message proto.Message) error {
 	if !r.stated[message.ProtoReflect().Descriptor()] {
 		return nil
 	}
-	err := r.validator.Validate(message)
+	err := r.validator.Validate(message, protovalidate.WithFailFast())
 	if err == nil {
 		return nil
+	}
+	if proto.Size(message) <= longMessage {
+		err = r.validator.Validate(message)
 	}
 	var invalid *protovalidate.ValidationError
 	if !errors.As(err, &invalid) {
 		return fmt.Errorf("rules of %s: %w", message.ProtoReflect().Descriptor().FullName(), err)
 	}
 	e := &Error{Code: codes.InvalidArgument, Reason: FieldInvalid}
-	for i, violation := range invalid.Violations {
+	for i, violation := range invalid.Violations[:min(len(invalid.Violations), mostFields)] {
 		field := Field{Path: protovalidate.FieldPathString(violation.Proto.GetField()), Description: describe(violation)}
 		if i > 0 {
 			e.Message += "; "
