@@ -51,6 +51,7 @@ func endless(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 func half(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	answer := httptest.NewRecorder()
 	next.ServeHTTP(answer, r)
+	w.Header().Set("Content-Type", answer.Header().Get("Content-Type"))
 	w.Header().Set("Content-Length", strconv.Itoa(answer.Body.Len()))
 	_, _ = w.Write(answer.Body.Bytes()[:answer.Body.Len()/2])
 	_ = http.NewResponseController(w).Flush()

@@ -1,6 +1,7 @@
 package mlflow
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -28,6 +29,10 @@ var tracking *mlflowtest.Server
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 func testMain(m *testing.M) int {
+	if address := os.Getenv(trackingVariable); address != "" {
+		tracking = &mlflowtest.Server{URL: address}
+		return m.Run()
+	}
 	var err error
 	if tracking, err = mlflowtest.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -58,6 +63,24 @@ type proxy struct {
 
 func newProxy(t *testing.T) *proxy {
 	t.Helper()
+	p := unstarted(t)
+	p.Start()
+	return p
+}
+
+// newTLSProxy is newProxy over TLS, as set says.
+func newTLSProxy(t *testing.T, set func(*tls.Config)) *proxy {
+	t.Helper()
+	p := unstarted(t)
+	p.TLS = &tls.Config{}
+	set(p.TLS)
+	p.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of handshakes
+	p.StartTLS()
+	return p
+}
+
+func unstarted(t *testing.T) *proxy {
+	t.Helper()
 	target, err := url.Parse(tracking.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +93,7 @@ func newProxy(t *testing.T) *proxy {
 		ErrorLog:  slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	p := &proxy{}
-	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.asked.Add(1)
 		if f := p.fault.Load(); f != nil {
 			(*f)(w, r, forward)
@@ -145,6 +168,11 @@ func register(t *testing.T, versions ...map[string][]byte) (model string) {
 // newSource returns a Source that has begun, so that List asks the server, with a fallback of folders.
 func newSource(t *testing.T, server, dir, fallback string, options Options) *Source {
 	t.Helper()
+	return newSourceOf(t, at(t, server), dir, fallback, options)
+}
+
+func newSourceOf(t *testing.T, server Server, dir, fallback string, options Options) *Source {
+	t.Helper()
 	options.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
 	if options.Limits.Retry == 0 {
 		options.Limits.Retry = time.Millisecond
@@ -152,7 +180,7 @@ func newSource(t *testing.T, server, dir, fallback string, options Options) *Sou
 	if options.Limits.Recovery == 0 {
 		options.Limits.Recovery = time.Millisecond
 	}
-	s, err := New(at(t, server), dir, inference.NewFolderSource(fallback), options)
+	s, err := New(server, dir, inference.NewFolderSource(fallback), options)
 	if err != nil {
 		t.Fatal(err)
 	}

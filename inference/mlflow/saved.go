@@ -109,12 +109,18 @@ func (s *Source) save() error {
 		return err
 	}
 	next.At = s.options.Now()
-	if is, err = json.MarshalIndent(next, "", "  "); err != nil {
-		return err
-	}
-	if err := inference.ReplaceFile(filepath.Join(s.store.dir, savedFile), append(is, '\n')); err != nil {
+	if err := s.store.saveAs(next); err != nil {
 		return err
 	}
 	s.saved = next
 	return nil
+}
+
+// saveAs replaces what load reads.
+func (s *store) saveAs(next saved) error {
+	text, err := json.MarshalIndent(next, "", "  ")
+	if err != nil {
+		return err
+	}
+	return inference.ReplaceFile(filepath.Join(s.dir, savedFile), append(text, '\n'))
 }

@@ -50,15 +50,19 @@ func serves(t *testing.T, what string, r *inference.Registry, model, version str
 		return
 	}
 	defer h.Release()
+	got, err := answerTo6(h)
+	if err != nil || h.Version() != version || got != want {
+		t.Errorf("%s: version %s answers %v (%v), expected version %s and %v", what, h.Version(), got, err, version, want)
+	}
+}
+
+func answerTo6(h inference.Handle) (float32, error) {
 	six := []inference.Tensor{{Name: "x", Type: inference.FP32, Shape: []int64{1, 1}, Data: inference.BytesOf([]float32{6})}}
 	y := []inference.Tensor{{Name: "y"}}
-	if err := h.Run(t.Context(), six, y); err != nil {
-		t.Errorf("%s: %v", what, err)
-		return
+	if err := h.Run(context.Background(), six, y); err != nil {
+		return 0, err
 	}
-	if got := inference.ElementsOf[float32](y[0].Data)[0]; h.Version() != version || got != want {
-		t.Errorf("%s: version %s answers %v, expected version %s and %v", what, h.Version(), got, version, want)
-	}
+	return inference.ElementsOf[float32](y[0].Data)[0], nil
 }
 
 // reason returns the state of a version and why it is in it.
