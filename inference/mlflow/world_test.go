@@ -223,10 +223,10 @@ func onSmallDisk(t *testing.T) (dir string) {
 		return dir
 	}
 	var pattern []string
-	for _, name := range strings.Split(t.Name(), "/") {
+	for _, name := range strings.SplitSeq(t.Name(), "/") {
 		pattern = append(pattern, "^"+name+"$")
 	}
-	child := exec.Command(os.Args[0], "-test.v", "-test.run", strings.Join(pattern, "/")) //nolint:noctx // it ends by itself
+	child := exec.Command(os.Args[0], "-test.v", "-test.run", strings.Join(pattern, "/"))
 	child.Env = append(os.Environ(), trackingVariable+"="+tracking.URL)
 	child.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
