@@ -51,7 +51,7 @@ test: build setup need-chromium need-redis-server ## Run every test: Go with the
 	cd models && .venv/bin/python -m pytest
 
 .PHONY: bench
-bench: $(BENCH) need-redis-server ## Measure the server beside a bare echo, under load, and keep the table (10 minutes)
+bench: $(BENCH) $(PYTHON_PACKAGES) need-redis-server ## Measure the server beside a bare echo, under load, also while models are swapped, and keep the table (half an hour)
 	$(BENCH)/benchmarks -tools $(BENCH) -results benchmarks/results/load
 
 .PHONY: bench-guard

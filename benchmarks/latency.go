@@ -51,15 +51,10 @@ func (b *bench) halfOfSaturation(ctx context.Context, name string, c *call) ([]*
 		return nil, err
 	}
 	defer echo.stop()
-	var most []float64
-	for round := range 5 {
-		answered, err := c.ghz(ctx, b.tools, b.server.grpc, 0, 10_000, round)
-		if err != nil {
-			return nil, err
-		}
-		most = append(most, answered[0].Rate)
+	rate, err := b.halfRate(ctx, c, b.server)
+	if err != nil {
+		return nil, err
 	}
-	rate := median(most) / 2
 	s := &series{Name: fmt.Sprintf("%s, half of saturation (%.0f/s): p99", name, rate), Unit: "ms", Is: "of the echo's", Goal: atMost(1.5)}
 	err = rounds(b.least, b.most, func(round int) error {
 		ours, theirs, err := c.openLoop(ctx, b.tools, b.server, echo, rate, int(2*rate), round)
@@ -70,4 +65,17 @@ func (b *bench) halfOfSaturation(ctx context.Context, name string, c *call) ([]*
 		return nil
 	}, s)
 	return []*series{s}, err
+}
+
+// halfRate is half of the calls per second that a server can answer.
+func (b *bench) halfRate(ctx context.Context, c *call, p *process) (float64, error) {
+	var most []float64
+	for round := range 5 {
+		answered, err := c.ghz(ctx, b.tools, p.grpc, 0, 10_000, round)
+		if err != nil {
+			return 0, err
+		}
+		most = append(most, answered[0].Rate)
+	}
+	return median(most) / 2, nil
 }

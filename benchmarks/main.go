@@ -67,7 +67,7 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(b.dir) }() // the system clears its temporary folder
-	if b.server, err = b.serve(ctx); err != nil {
+	if b.server, err = b.serve(ctx, nil); err != nil {
 		return err
 	}
 	defer b.server.stop()
@@ -166,9 +166,17 @@ func (b *bench) known() []*scenario {
 			return b.latency(ctx, row, row.call(b.calls))
 		}})
 	}
-	return append(all, &scenario{name: "predict a pairing, half of saturation", run: func(ctx context.Context) ([]*series, error) {
-		return b.halfOfSaturation(ctx, "predict a pairing", b.calls.pairing)
-	}})
+	return append(all,
+		&scenario{name: "predict a pairing, half of saturation", run: func(ctx context.Context) ([]*series, error) {
+			return b.halfOfSaturation(ctx, "predict a pairing", b.calls.pairing)
+		}},
+		&scenario{name: "models, swapped under load", run: b.swapping},
+		&scenario{name: "models, swapped many times", run: b.enduring},
+		&scenario{name: "models, one loaded beside another", run: b.besideLoads},
+		&scenario{name: "models, an alias moved in MLflow", run: b.followingAlias},
+		&scenario{name: "models, all requests shadowed", run: b.shadowed},
+		&scenario{name: "models, many of them", run: b.crowded},
+	)
 }
 
 func (b *bench) saturated(name string, c *call, l saturationLimits) func(context.Context) ([]*series, error) {

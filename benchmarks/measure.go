@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -12,6 +13,8 @@ type series struct {
 	Unit string    `json:"unit"` // of Ours and Echo
 	Ours []float64 `json:"ours,omitempty"`
 	Echo []float64 `json:"echo,omitempty"`
+	// Beside is what stands in the echo's place, such as the same server undisturbed; empty: the echo.
+	Beside string `json:"beside,omitempty"`
 
 	// Judged is what goal and guard speak of, a number per round: mostly ours relative to the echo's,
 	// since both saw the same machine within seconds.
@@ -44,6 +47,9 @@ func (b *bound) String() string {
 	}
 	return "≥ " + short(b.Value)
 }
+
+// beside names the counterpart.
+func (s *series) beside() string { return cmp.Or(s.Beside, "echo") }
 
 // relative adds a round judged by ours relative to the echo's.
 func (s *series) relative(ours, echo float64) { s.add(ours, echo, ours/echo) }

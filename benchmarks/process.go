@@ -125,23 +125,32 @@ var memoryLine = regexp.MustCompile(`(?m)^# (Mallocs|TotalAlloc) = (\d+)$`)
 
 // memory asks the server's heap profile, whose head tells it.
 func (p *process) memory(ctx context.Context) (memory, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.operator+"/debug/pprof/heap?debug=1", nil)
+	profile, err := p.get(ctx, "/debug/pprof/heap?debug=1")
 	if err != nil {
 		return memory{}, err
+	}
+	return parseMemory(profile)
+}
+
+// get fetches what the server tells operators.
+func (p *process) get(ctx context.Context, path string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.operator+path, nil)
+	if err != nil {
+		return "", err
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return memory{}, err
+		return "", err
 	}
 	defer response.Body.Close()
-	profile, err := io.ReadAll(response.Body)
+	text, err := io.ReadAll(response.Body)
 	if err != nil {
-		return memory{}, err
+		return "", err
 	}
 	if response.StatusCode != http.StatusOK {
-		return memory{}, fmt.Errorf("heap profile: %s", response.Status)
+		return "", fmt.Errorf("GET %s: %s", path, response.Status)
 	}
-	return parseMemory(string(profile))
+	return string(text), nil
 }
 
 func parseMemory(profile string) (m memory, err error) {

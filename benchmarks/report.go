@@ -15,7 +15,7 @@ func (s *series) line() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-52s", s.Name)
 	if len(s.Ours) > 0 {
-		fmt.Fprintf(&b, " %s %s, echo %s %s:", short(median(s.Ours)), s.Unit, short(median(s.Echo)), s.Unit)
+		fmt.Fprintf(&b, " %s %s, %s %s %s:", short(median(s.Ours)), s.Unit, s.beside(), short(median(s.Echo)), s.Unit)
 	}
 	fmt.Fprintf(&b, " %s %s (%s to %s, %d rounds)", short(median(s.Judged)), s.Is, short(low), short(high), len(s.Judged))
 	if s.Goal != nil {
@@ -51,13 +51,16 @@ func (b *bench) write(path string) error {
 func (r *report) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Measured %s with %s on %d CPUs, which the load generator shares. Medians of rounds in which our\n", r.Date, r.Go, r.CPUs)
-	b.WriteString("server and the echo took turns; in brackets the 95% confidence interval of the median.\n\n")
+	b.WriteString("server and the echo, or what is named in its place, took turns; in brackets the 95% confidence interval of the median.\n\n")
 	b.WriteString("| what | ours | echo | judged | goal | guard |\n|---|---|---|---|---|---|\n")
 	for _, s := range r.Series {
 		low, high := interval(s.Judged)
 		ours, echo := "", ""
 		if len(s.Ours) > 0 {
 			ours, echo = short(median(s.Ours))+" "+s.Unit, short(median(s.Echo))+" "+s.Unit
+			if s.Beside != "" {
+				echo += " " + s.Beside
+			}
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s [%s, %s] %s | %s | %s |\n", s.Name, ours, echo,
 			short(median(s.Judged)), short(low), short(high), s.Is, optional(s.Goal), optional(s.Guard))

@@ -13,9 +13,9 @@ import (
 func (b *bench) program() string { return filepath.Join(b.root, "bin", "footballprediction") }
 
 // serve starts the server under test on free ports.
-func (b *bench) serve(ctx context.Context, environment ...string) (*process, error) {
-	return start(ctx, b.dir, environment, servingLine, b.program(), "serve",
-		"--http-address", "127.0.0.1:0", "--grpc-address", "127.0.0.1:0", "--operator-address", "127.0.0.1:0")
+func (b *bench) serve(ctx context.Context, environment []string, arguments ...string) (*process, error) {
+	return start(ctx, b.dir, environment, servingLine, b.program(), append([]string{"serve",
+		"--http-address", "127.0.0.1:0", "--grpc-address", "127.0.0.1:0", "--operator-address", "127.0.0.1:0"}, arguments...)...)
 }
 
 // startEcho starts an echo of the call's procedure.
@@ -47,7 +47,7 @@ func (b *bench) serveFromRedis(ctx context.Context) (server, redis *process, err
 		redis.stop()
 		return nil, nil, fmt.Errorf("features materialize: %w\n%s", err, said)
 	}
-	if server, err = b.serve(ctx, environment); err != nil {
+	if server, err = b.serve(ctx, []string{environment}); err != nil {
 		redis.stop()
 		return nil, nil, err
 	}

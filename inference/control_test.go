@@ -299,13 +299,13 @@ func settled(t *testing.T, r *Registry, want string) {
 // A shadow sees what the champion sees, and costs the caller nothing when it is slow.
 func TestShadow(t *testing.T) {
 	s := three(t)
-	var ran sync.Map // by version: how many executions
+	var ran sync.Map // by version: how many rows
 	r := newRegistry(t, s, Options{Observe: func(_, version string) Observer {
 		n, _ := ran.LoadOrStore(version, new(atomic.Int64))
 		return counting{n.(*atomic.Int64)}
 	}})
 	poll(t, r)
-	executions := func(version string) int64 {
+	rows := func(version string) int64 {
 		n, _ := ran.Load(version)
 		return n.(*atomic.Int64).Load()
 	}
@@ -320,15 +320,15 @@ func TestShadow(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	for executions("3") < 10 {
+	for rows("3") < 10 {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("the shadow answered %d of 10", executions("3"))
+			t.Fatalf("the shadow answered %d of 10", rows("3"))
 		case <-time.After(time.Millisecond):
 		}
 	}
 	only(t, routed(t, r, ""), "champion=2")
-	large := []Tensor{{"x", FP32, []int64{1 << 19, 1}, make([]byte, 4<<19)}}
+	large := []Tensor{{"x", FP32, []int64{1 << 19, 1}, make([]byte, 4<<19)}} // 2 MiB
 	r.Mirror("m", large)
 	if got := r.ShadowsDropped(); got != 1 {
 		t.Errorf("dropped %d, want 1", got)
@@ -337,14 +337,14 @@ func TestShadow(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Mirror("m", request)
-	if executions("3") != 10 || executions("2") != 0 {
-		t.Errorf("version 3 answered %d and version 2 %d", executions("3"), executions("2"))
+	if rows("3") != 10 || rows("2") != 0 {
+		t.Errorf("version 3 answered %d and version 2 %d", rows("3"), rows("2"))
 	}
 }
 
 type counting struct{ n *atomic.Int64 }
 
-func (c counting) Ran(Execution)                 { c.n.Add(1) }
+func (c counting) Ran(e Execution)               { c.n.Add(int64(e.Rows)) }
 func (c counting) Rejected(error, time.Duration) {}
 
 // What still waits when all ends is let go of.
