@@ -45,7 +45,7 @@ func TestFolderList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "[{a_b.c [7] map[] map[] 7 <nil>} {linked [1] map[] map[] 1 <nil>} {match-outcome [1 2 10] map[] map[] 10 <nil>}]"
+	want := "[{a_b.c [7] map[] map[] map[] 7 <nil>} {linked [1] map[] map[] map[] 1 <nil>} {match-outcome [1 2 10] map[] map[] map[] 10 <nil>}]"
 	if fmt.Sprint(got) != want {
 		t.Errorf("got  %v\nwant %s", got, want)
 	}
