@@ -204,6 +204,9 @@ func (m *modelRecord) choose(label, target string) string {
 	if (label == "" || label == Champion) && m.live(m.previous) && wanted != nil && wanted.quarantined {
 		return m.previous
 	}
+	if before := m.wish.Aliases[Previous]; (label == "" || label == Champion) && m.live(before) && wanted != nil && wanted.state == Failed {
+		return before
+	}
 	if label != "" || m.wish.Aliases[Champion] == target || wanted == nil || wanted.state != Failed {
 		return ""
 	}

@@ -43,7 +43,7 @@ type Options struct {
 // A version that fails on the way disturbs none that serves. Where the version to serve has failed,
 // the one that served last goes on. Where none has served yet, as at start-up, the highest version
 // below it serves instead; unless Champion names the version to serve: somebody chose it, so nothing
-// else stands in for it and the model is not ready. The same holds for every alias: it moves only to
+// stands in for it but the version that Previous names, and else the model is not ready. The same holds for every alias: it moves only to
 // a version that is loaded. A failed version is tried again when its files have changed, or at
 // every poll if they could not be fetched. Changes in the files of a loaded version are not looked at,
 // but a version whose revision changes is loaded anew; until that succeeds, what was loaded answers.

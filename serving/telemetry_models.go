@@ -156,6 +156,22 @@ func (t *Telemetry) WatchModels(registry *inference.Registry) error {
 	if err != nil {
 		return fmt.Errorf("telemetry: %w", err)
 	}
+	_, err = t.meter.Int64ObservableGauge("footballprediction.model.source.problem",
+		metric.WithDescription("1 while the source of models does not say all of what should be served of a model, or cannot be asked; 0 otherwise"),
+		metric.WithInt64Callback(func(_ context.Context, observer metric.Int64Observer) error {
+			status := registry.Status()
+			for _, model := range status.Models {
+				problem := int64(0)
+				if model.Err != nil || status.Err != nil {
+					problem = 1
+				}
+				observer.Observe(problem, metric.WithAttributes(attribute.String("model", model.Name)))
+			}
+			return nil
+		}))
+	if err != nil {
+		return fmt.Errorf("telemetry: %w", err)
+	}
 	_, err = t.meter.Int64ObservableCounter("footballprediction.inference.shadow.dropped",
 		metric.WithDescription("Copies of requests that no shadow got: it was too slow, or they were too large"),
 		metric.WithInt64Callback(func(_ context.Context, observer metric.Int64Observer) error {

@@ -166,6 +166,9 @@ func TestMLflowStory(t *testing.T) {
 	if !strings.Contains(reason, "has not answered since the start") || !strings.Contains(reason, "it goes on as MLflow said at 20") || strings.Contains(reason, data) {
 		t.Errorf("MLflow is down: %s", reason)
 	}
+	if metrics := textOf(t, s.operator+"/metrics"); !strings.Contains(metrics, `footballprediction_model_source_problem{model="match-outcome"} 1`) {
+		t.Error("MLflow is down: the metrics do not say so")
+	}
 }
 
 // Whatever MLflow does while a server starts, it serves within moments what it has, and stops at once

@@ -83,6 +83,13 @@ func TestFaults(t *testing.T) {
 		{"an opset that is not known", champion(ofTheFuture), "version 2 FAILED open model: ", (*world).promote},
 		{"a model that answers otherwise than it did", champion(unlikeItself), "version 2 FAILED golden rows: ", (*world).promote},
 
+		{"a bad champion and MLflow down at start", func(w *world) {
+			w.promoteFiles(cutOff(w.t))
+			poll(w.t, w.registry)
+			w.proxy.misbehave(dies)
+			w.restart()
+		}, "version 2 FAILED open model: ", (*world).promote},
+
 		{"disk full while fetching", func(w *world) {
 			files := tiny(w.t, "third_plus_two")
 			files["weights"] = noise(100_000)

@@ -150,3 +150,22 @@ func TestWebhookOfMLflow(t *testing.T) {
 		t.Fatal("MLflow delivered nothing")
 	}
 }
+
+// Nobody who does not have the secret gets in, whatever they send.
+func FuzzWebhook(f *testing.F) {
+	h := delivery("x", webhookNow, aliasEvent)
+	f.Add(h.Get(signatureHeader), "x", h.Get(timestampHeader), []byte(aliasEvent))
+	f.Add("v1,", "x.1", "1", []byte("{}"))
+	f.Fuzz(func(t *testing.T, signature, id, timestamp string, body []byte) {
+		polled := false
+		w := NewWebhook(webhookSecret, func() { polled = true }, func() time.Time { return webhookNow })
+		h := http.Header{}
+		h.Set(signatureHeader, signature)
+		h.Set(deliveryHeader, id)
+		h.Set(timestampHeader, timestamp)
+		err := w.Accept(h, body)
+		if (err == nil) != polled || polled && signature != signed(webhookSecret, id+"."+timestamp+"."+string(body)) {
+			t.Errorf("got %v, polled %v", err, polled)
+		}
+	})
+}
