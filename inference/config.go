@@ -28,7 +28,7 @@ type Config struct {
 	// Sessions ("sessions", 1 to 256) is how many runs proceed at once; 0 means as many as there are
 	// cores for their threads.
 	Sessions int
-	// Threads ("threads", 1 to 256) is how many threads one run uses; 0 means 1, which is best for all
+	// Threads ("threads", 1 to 256, with all sessions) is how many threads one run uses; 0 means 1, which is best for all
 	// models but large ones: requests are what runs side by side.
 	Threads int
 	// MaxBatchRows ("max_batch_rows", 1 to 65536) is the most rows of several requests that run
@@ -114,11 +114,17 @@ func parseConfig(text []byte) (Config, error) {
 	return c, c.check()
 }
 
+// computingMax bounds the threads of a model's sessions taken together: many more than there are
+// processors make nothing faster, and a system has only so many.
+const computingMax = 256
+
 // check tells whether the settings go together.
 func (c *Config) check() error {
 	switch {
 	case c.DefaultPriority > max(c.PriorityLevels, 1):
 		return fmt.Errorf("default_priority_level: expected at most the %d of priority_levels, got %d", max(c.PriorityLevels, 1), c.DefaultPriority)
+	case c.Sessions*c.Threads > computingMax:
+		return fmt.Errorf("threads: expected at most %d, as there are %d sessions and may be %d threads in all, got %d", computingMax/c.Sessions, c.Sessions, computingMax, c.Threads)
 	case len(c.ProviderOptions) > 0 && (c.Provider == "" || c.Provider == "cpu"):
 		return errors.New("execution_provider_options: expected none, as the execution_provider is cpu, which has none")
 	case c.Deterministic && c.Threads > 1:
@@ -147,8 +153,8 @@ type setting func(json.RawMessage) (expected string)
 func (c *Config) settings() map[string]setting {
 	const rowsMax, queueMax = 1 << 16, 1 << 24
 	return map[string]setting{
-		"sessions":       whole(1, 256, &c.Sessions),
-		"threads":        whole(1, 256, &c.Threads),
+		"sessions":       whole(1, computingMax, &c.Sessions),
+		"threads":        whole(1, computingMax, &c.Threads),
 		"max_batch_rows": whole(1, rowsMax, &c.MaxBatchRows),
 		"max_queue_delay_microseconds": func(value json.RawMessage) string {
 			var microseconds int

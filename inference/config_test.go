@@ -90,6 +90,7 @@ func TestConfigRefuses(t *testing.T) {
 		`{"max_queue_items": 0}`:                             `max_queue_items: expected a whole number from 1 to 16777216, got 0`,
 		`{"max_queue_rows": 16777217}`:                       `max_queue_rows: expected a whole number from 1 to 16777216, got 16777217`,
 		`{"priority_levels": 65}`:                            `priority_levels: expected a whole number from 1 to 64, got 65`,
+		`{"sessions": 64, "threads": 5}`:                     `threads: expected at most 4, as there are 64 sessions and may be 256 threads in all, got 5`,
 		`{"default_priority_level": 2}`:                      `default_priority_level: expected at most the 1 of priority_levels, got 2`,
 		`{"priority_levels": 3, "default_priority_level":4}`: `default_priority_level: expected at most the 3 of priority_levels, got 4`,
 		`{"warm_up_rows": []}`:                               `warm_up_rows: expected a list of 1 to 64 whole numbers from 1 to 65536, got []`,

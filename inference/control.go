@@ -21,6 +21,13 @@ type Aliaser interface {
 	SetAlias(ctx context.Context, model, alias, version string) error
 }
 
+// Holder is an Aliaser that has more versions than it lists: those that no alias names.
+type Holder interface {
+	Aliaser
+	// Holds returns whether there is that version, and why it could not be served if that is known.
+	Holds(ctx context.Context, model, version string) (bool, error)
+}
+
 // By is who decides something, and why.
 type By struct {
 	Actor  string
@@ -135,6 +142,9 @@ func (r *Registry) promote(ctx context.Context, model, version string, change Ch
 		return fmt.Errorf("%w: the source of models has no aliases that could be moved", ErrRefused)
 	}
 	target, err := r.Acquire(model, version)
+	if holder, ok := source.(Holder); ok && change.Action == Promote && errors.Is(err, ErrVersionUnknown) && IsVersion(version) {
+		return r.promoteUnlisted(ctx, holder, model, version, change, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -171,6 +181,42 @@ func (r *Registry) promote(ctx context.Context, model, version string, change Ch
 		return fmt.Errorf("%w: alias %q of %q was moved to version %s, but version %q serves: %w", ErrNotReady, Champion, model, target.Version(), serving, why)
 	}
 	return nil
+}
+
+// promoteUnlisted promotes a version that no alias names, and so is not loaded: it is loaded once it is
+// the champion, and where that fails the champion before it, which has gone on serving, is so again.
+// unknown is why the version cannot be acquired.
+func (r *Registry) promoteUnlisted(ctx context.Context, source Holder, model, version string, change Change, unknown error) error {
+	if held, err := source.Holds(ctx, model, version); err != nil {
+		return fmt.Errorf("%w: version %s of %q: %w", ErrSource, version, model, err)
+	} else if !held {
+		return unknown
+	}
+	if err := r.heed(ctx, model, version, By{Actor: change.Actor, Reason: change.Reason}, change.Forced); err != nil {
+		return err
+	}
+	change.Model, change.Version = model, version
+	change.From, _ = r.serving(model)
+	move := func(to string) error {
+		if err := source.SetAlias(ctx, model, Champion, to); err != nil {
+			return fmt.Errorf("%w: move alias %q of %q to version %s: %w", ErrSource, Champion, model, to, err)
+		}
+		return nil
+	}
+	if err := move(version); err != nil {
+		return err
+	}
+	if err := r.Poll(ctx); err != nil {
+		return err
+	}
+	if serving, _ := r.serving(model); serving == version {
+		return r.decide(ctx, change)
+	}
+	failed := r.loadedNow(model, version)
+	if change.From != "" {
+		failed = errors.Join(failed, move(change.From))
+	}
+	return fmt.Errorf("alias %q of %q stays at version %q: %w", Champion, model, change.From, errors.Join(failed, r.Poll(ctx)))
 }
 
 // Load polls the Source, tries versions of the model that have failed or were quarantined again, and

@@ -139,4 +139,23 @@ func TestPromoteHeedsTheGate(t *testing.T) {
 	if r := models("promote", model, first); r.status != 0 {
 		t.Errorf("without a verdict: status %d, %s", r.status, r.stderr)
 	}
+
+	// No alias names these. One is promoted, one cannot be loaded and is not, one does not exist.
+	third := tracking.Register(t, model, mlflowtest.Folder(t, filepath.Join(released, second)))
+	foreign := tracking.Register(t, model, map[string][]byte{"model.onnx": []byte("no model")})
+	if r := models("promote", model, third); r.status != 0 || !strings.Contains(r.stdout, "version "+third+" serves") {
+		t.Errorf("without an alias: status %d, %s", r.status, r.stderr)
+	}
+	for version, want := range map[string]string{foreign: "stays at version \"" + third + "\"", "99": "model version unknown"} {
+		if r := models("promote", model, version); r.status != exitFailed || !strings.Contains(r.stderr, want) {
+			t.Errorf("version %s: status %d, %s", version, r.status, r.stderr)
+		}
+		if got := tracking.Aliased(t, model, inference.Champion); got != third {
+			t.Errorf("after version %s MLflow's champion is %s, want %s", version, got, third)
+		}
+	}
+	changes, err = client.ListModelChanges(t.Context(), &pb.ListModelChangesRequest{Name: model})
+	if err != nil || changes.GetChanges()[0].GetVersion() != third || changes.GetChanges()[0].GetFromVersion() != first {
+		t.Errorf("got %v %v", changes, err)
+	}
 }

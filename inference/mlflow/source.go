@@ -321,6 +321,20 @@ func (s *Source) SetAlias(ctx context.Context, model, alias, version string) err
 	return fmt.Errorf("model %q is not registered in MLflow", model)
 }
 
+// Holds implements inference.Holder: MLflow has all versions that were registered.
+func (s *Source) Holds(ctx context.Context, model, version string) (bool, error) {
+	if !s.registered(model) {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, s.options.Limits.List, errTooLong)
+	defer cancel()
+	_, err := s.client.version(ctx, model, version)
+	if isMissing(err) {
+		return false, nil
+	}
+	return err == nil, s.tell(err)
+}
+
 // registered tells whether MLflow has the model.
 func (s *Source) registered(model string) bool {
 	_, ours := (*s.ours.Load())[model]
