@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -223,6 +224,36 @@ func TestStartWithABadMLflow(t *testing.T) {
 				t.Error("the server does not stop")
 			}
 		})
+	}
+}
+
+// A server that is told to stop while it waits for MLflow's first answer does, in peace.
+func TestStopWhileStarting(t *testing.T) {
+	asked := make(chan struct{}, 100)
+	hangs := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-r.Context().Done()
+	}))
+	t.Cleanup(hangs.CloseClientConnections)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, "serve", "--data-dir", t.TempDir(),
+		"--http-address", "127.0.0.1:0", "--grpc-address", "127.0.0.1:0", "--operator-address", "127.0.0.1:0")
+	cmd.Env = []string{"HOME=" + t.TempDir(), "MLFLOW_TRACKING_URI=" + hangs.URL}
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-asked:
+	case <-ctx.Done():
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if err := cmd.Wait(); err != nil || !strings.Contains(stderr.String(), "stopped before it served") {
+		t.Errorf("%v\n%s", err, stderr.String())
 	}
 }
 
