@@ -44,7 +44,7 @@ func (b *bench) enduring(ctx context.Context) ([]*series, error) {
 					return err
 				}
 			}
-			swap, err := s.swapMatchModel(ctx, b)
+			swap, err := s.swapMatchModel(b)
 			if err != nil {
 				return fmt.Errorf("swap %d: %w", i+1, err)
 			}

@@ -9,6 +9,7 @@ import (
 
 	pb "footballprediction/api/gen/footballprediction/v1"
 	"footballprediction/api/gen/footballprediction/v1/footballpredictionv1connect"
+	"footballprediction/inference"
 	"footballprediction/serving"
 )
 
@@ -33,12 +34,15 @@ func (b *bench) besideLoads(ctx context.Context) ([]*series, error) {
 	}
 	defer s.stop()
 	return b.disturbed("match prediction, while another model is loaded", s, 1.3, neighbourLoads, neighbourPause, func() (span, error) {
-		return s.swap(ctx, neighbour, folder)
+		return s.swap(neighbour, folder)
 	})
 }
 
-// crowd is how many models a server of many has.
-const crowd = 200
+// crowd is how many models a server of many has, and pollUsual how often it looks for others.
+const (
+	crowd     = 200
+	pollUsual = inference.IntervalDefault
+)
 
 // crowded compares a server that has many models with one that has a single one.
 func (b *bench) crowded(ctx context.Context) ([]*series, error) {
@@ -47,12 +51,12 @@ func (b *bench) crowded(ctx context.Context) ([]*series, error) {
 	for i := range crowd - 1 {
 		others[fmt.Sprintf("small-%03d", i+1)] = small
 	}
-	many, err := b.serveSwapped(ctx, others)
+	many, err := b.serveSwapped(ctx, others, "--poll-interval", pollUsual.String())
 	if err != nil {
 		return nil, err
 	}
 	defer many.stop()
-	one, err := b.serveSwapped(ctx, nil)
+	one, err := b.serveSwapped(ctx, nil, "--poll-interval", pollUsual.String())
 	if err != nil {
 		return nil, err
 	}

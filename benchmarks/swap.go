@@ -10,17 +10,19 @@ import (
 	"strconv"
 	"time"
 
+	"connectrpc.com/connect"
+
 	pb "footballprediction/api/gen/footballprediction/v1"
 	"footballprediction/api/gen/footballprediction/v1/footballpredictionv1connect"
 	"footballprediction/serving"
 )
 
-// A swapped server loads versions when it is told to, and never by itself. Odd versions of the match
-// model are copies of one released version, even ones of another.
+// A swapped server looks for other versions all the time. Odd versions of the match model are copies of
+// one released version, even ones of another.
 type swapped struct {
 	*process
 	*callers
-	models   footballpredictionv1connect.ModelServiceClient
+	watch    *connect.ServerStreamForClient[pb.WatchModelsResponse]
 	dir      string            // of models
 	released map[string]string // by model: what its version 1 was
 	serving  map[string]int    // versions, by model
@@ -47,11 +49,16 @@ func (b *bench) serveSwapped(ctx context.Context, others map[string]string, argu
 		return nil, err
 	}
 	s.process, err = b.serve(ctx, nil, append([]string{"--models", s.dir, "--data-dir", filepath.Join(home, "data"),
-		"--state", filepath.Join(b.root, "models", "released", "state"), "--poll-interval", "1h"}, arguments...)...)
+		"--state", filepath.Join(b.root, "models", "released", "state"), "--poll-interval", "20ms"}, arguments...)...)
 	if err != nil {
 		return nil, err
 	}
-	s.models = footballpredictionv1connect.NewModelServiceClient(http.DefaultClient, "http://"+s.operator)
+	s.watch, err = footballpredictionv1connect.NewModelServiceClient(http.DefaultClient, "http://"+s.operator).
+		WatchModels(ctx, &pb.WatchModelsRequest{})
+	if err != nil {
+		s.process.stop()
+		return nil, err
+	}
 	if s.callers, err = dialCallers(s.grpc, pairing("Arsenal", "Chelsea"), s.checked); err != nil {
 		s.process.stop()
 		return nil, err
@@ -69,7 +76,7 @@ func (b *bench) releasedMatchModel(version int) string {
 
 // stop ends the server.
 func (s *swapped) stop() {
-	_ = s.hangUp() // all have been answered
+	_, _ = s.hangUp(), s.watch.Close() // all have been answered
 	s.process.stop()
 }
 
@@ -110,46 +117,47 @@ func (s *swapped) checked(p *pb.Prediction) error {
 }
 
 // swap has the next version of a model take the place of the one that serves, and returns when the
-// latter is closed.
-func (s *swapped) swap(ctx context.Context, model, folder string) (span, error) {
+// latter is closed. The span is from when the server began to load the one until it had closed the
+// other.
+func (s *swapped) swap(model, folder string) (swap span, err error) {
 	last := strconv.Itoa(s.serving[model])
 	if err := s.place(model, s.serving[model]+1, folder); err != nil {
-		return span{}, err
-	}
-	if err := os.Remove(filepath.Join(s.dir, model, last)); err != nil {
-		return span{}, err
-	}
-	swap := span{from: time.Now()}
-	answer, err := s.models.LoadModel(ctx, &pb.LoadModelRequest{Name: model, Actor: "benchmarks"})
-	if err != nil {
 		return swap, err
 	}
-	loaded := answer.GetModel()
-	if want := strconv.Itoa(s.serving[model]); loaded.GetServingVersion() != want {
-		return swap, fmt.Errorf("model %s: expected version %s to serve, got %v", model, want, loaded)
+	if err := os.Remove(filepath.Join(s.dir, model, last)); err != nil {
+		return swap, err
 	}
-	for {
-		closed := true
-		for _, v := range loaded.GetVersions() {
-			if v.GetVersion() == last && v.GetState() != pb.ModelState_MODEL_STATE_END {
-				closed = false
+	next := strconv.Itoa(s.serving[model])
+	for s.watch.Receive() {
+		seen := s.watch.Msg().GetModel()
+		if seen.GetName() != model {
+			continue
+		}
+		ended := seen.GetServingVersion() == next
+		for _, v := range seen.GetVersions() {
+			switch v.GetVersion() {
+			case next:
+				if swap.from.IsZero() {
+					swap.from = time.Now()
+				}
+				if v.GetState() == pb.ModelState_MODEL_STATE_FAILED {
+					return swap, fmt.Errorf("model %s version %s: %s", model, next, v.GetStateReason())
+				}
+			case last:
+				ended = ended && v.GetState() == pb.ModelState_MODEL_STATE_END
 			}
 		}
-		if closed {
+		if ended {
 			swap.to = time.Now()
 			return swap, nil
 		}
-		got, err := s.models.GetModel(ctx, &pb.GetModelRequest{Name: model})
-		if err != nil {
-			return swap, err
-		}
-		loaded = got.GetModel()
 	}
+	return swap, fmt.Errorf("watch models: %w", s.watch.Err())
 }
 
 // swapMatchModel swaps the match model.
-func (s *swapped) swapMatchModel(ctx context.Context, b *bench) (span, error) {
-	return s.swap(ctx, serving.DefaultModel, b.releasedMatchModel(s.serving[serving.DefaultModel]+1))
+func (s *swapped) swapMatchModel(b *bench) (span, error) {
+	return s.swap(serving.DefaultModel, b.releasedMatchModel(s.serving[serving.DefaultModel]+1))
 }
 
 // How swapping is measured: calls per second, swaps of a round, and the time between them.
@@ -166,7 +174,7 @@ func (b *bench) swapping(ctx context.Context) ([]*series, error) {
 		return nil, err
 	}
 	defer s.stop()
-	return b.disturbed("match prediction, while it is swapped", s, 1.5, swaps, swapPause, func() (span, error) { return s.swapMatchModel(ctx, b) })
+	return b.disturbed("match prediction, while it is swapped", s, 1.5, swaps, swapPause, func() (span, error) { return s.swapMatchModel(b) })
 }
 
 // disturbed measures the slowest hundredth of calls that were under way while something else was done,

@@ -17,9 +17,9 @@ const (
 )
 
 // warm runs each of the model's sessions before any request does, on the given numbers of rows or else
-// on those that requests may come to share, in few steps up to most, and at last back down to a single
-// row, so that buffers have their size and code and data are in memory. The rows are the golden ones
-// over and over, else zeros. A model whose inputs do not count rows is run as it is.
+// on those that requests may come to share, in few steps up to most, and at last on a single one, so
+// that buffers have their size and code and data are in memory. The rows are the golden ones over and
+// over, else zeros. A model whose inputs do not count rows is run as it is.
 func warm(ctx context.Context, m Model, golden *Golden, sizes []int64, most int64, now func() time.Time) error {
 	given := len(sizes) > 0
 	if !given {
@@ -49,24 +49,16 @@ func warm(ctx context.Context, m Model, golden *Golden, sizes []int64, most int6
 			return run(sample)
 		}
 	}
-	ran := 0
 	for _, rows := range sizes {
 		began := now()
 		if err := run(repeat(sample, rows)); err != nil {
 			return err
 		}
-		ran++
 		if !given && now().Sub(began) > warmTimeMax*time.Duration(m.Concurrency()) {
 			break
 		}
 	}
-	// Down again: a session whose buffers have grown has begun anew.
-	for _, rows := range slices.Backward(append([]int64{1}, sizes[:ran-1]...)) {
-		if err := run(repeat(sample, rows)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return run(repeat(sample, 1))
 }
 
 // zeros makes inputs of one row, and of one element where another dimension is open.

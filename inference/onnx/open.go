@@ -86,7 +86,7 @@ func (o *Opener) open(ctx context.Context, dir string) (*Model, error) {
 		return nil, err
 	}
 	defer func() { _ = options.Destroy() }() // it fails only on options destroyed already
-	inputs, outputs, err := ort.GetInputOutputInfoWithOptions(path, options)
+	inputs, outputs, err := signature(path, config)
 	if err != nil {
 		return nil, err
 	}
@@ -118,6 +118,21 @@ func (o *Opener) open(ctx context.Context, dir string) (*Model, error) {
 		return nil, errors.Join(err, m.Close())
 	}
 	return m, nil
+}
+
+// signature returns a graph's inputs and outputs. ONNX Runtime tells them of a session, so one is made
+// for this alone, as cheaply as can be.
+func signature(path string, config inference.Config) (inputs, outputs []ort.InputOutputInfo, err error) {
+	config.GraphOptimization = "disable"
+	options, err := sessionOptions(config)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = options.Destroy() }() // it fails only on options destroyed already
+	if err := options.AddSessionConfigEntry("session.disable_prepacking", "1"); err != nil {
+		return nil, nil, err
+	}
+	return ort.GetInputOutputInfoWithOptions(path, options)
 }
 
 // count returns how many sessions a model gets.
