@@ -27,8 +27,8 @@ func pullCommand() *cobra.Command {
 		Short: "Fetch a version from MLflow, the champion unless another is named, and verify it",
 		Long: `Fetches a version from the tracking server that MLFLOW_TRACKING_URI names into the folder of copies
 that the server uses too, or takes the copy that is there, loads it as the server would, and prints
-its digest (the SHA-256 over the hashes of all its files) and its folder. With --to it is put into
-DIR/MODEL/VERSION/, ready for serve --models DIR.`,
+its digest (SHA-256 over which version it is and the hashes of all its files) and its folder. With --to
+it is put into DIR/MODEL/VERSION/, ready for serve --models DIR.`,
 		Example: "  footballprediction models pull match-outcome@challenger --to candidates",
 		Args:    exactly(1),
 	}
