@@ -31,7 +31,7 @@ func featuresExportCommand() *cobra.Command {
 	}
 	command.Flags().StringArrayVar(&data, "data", nil, "folder or file of matches, CSV or openfootball's JSON; may be given several times")
 	command.Flags().StringVar(&parquetFile, "parquet", "", "write the training set: a row per match with the features known before it")
-	command.Flags().StringVar(&stateDir, "state", "", "write the states of teams and leagues after the last match, as `serve --state` reads them")
+	command.Flags().StringVar(&stateDir, "state", "", "write the states of teams and leagues after the last match, as serve --state reads them")
 	command.Flags().StringVar(&oddsFile, "odds", "", "write the bookmakers' odds, to be compared with")
 	command.Flags().StringVar(&recipeName, "recipe", features.DefaultRecipe().Name, "features to compute: match, or past-odds, which adds what the odds of earlier matches tell")
 	command.RunE = func(cmd *cobra.Command, args []string) error {

@@ -21,7 +21,7 @@ func readBody(r *http.Request) ([]byte, error) {
 	if r.ContentLength > serving.MaxMessageBytes {
 		return nil, serving.TooLarge("body", serving.MaxMessageBytes, r.ContentLength)
 	}
-	encoding := r.Header.Get("Content-Encoding")
+	encoding := strings.ToLower(r.Header.Get("Content-Encoding"))
 	var (
 		from io.Reader = r.Body
 		err  error

@@ -265,6 +265,7 @@ func TestRESTInferJSON(t *testing.T) {
 		{"a reserved parameter", "halves", `{"parameters":{"triton_x":1},"inputs":[{"name":"x","datatype":"FP32","shape":[2,1],"data":[2,1]}]}`, nil, 400, "reserved"},
 		{"a sequence", "halves", `{"parameters":{"sequence_id":1},"inputs":[{"name":"x","datatype":"FP32","shape":[2,1],"data":[2,1]}]}`, nil, 501, "sequence_id"},
 		{"an encoding nobody knows", "halves", "{}", map[string]string{"Content-Encoding": "br"}, 400, "expected gzip, deflate or none"},
+		{"an encoding in capitals", "halves", "{}", map[string]string{"Content-Encoding": "GZIP"}, 400, "compressed by gzip"},
 		{"no gzip", "halves", "{}", map[string]string{"Content-Encoding": "gzip"}, 400, "compressed by gzip"},
 		{"a bomb", "halves", bomb(func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }), map[string]string{"Content-Encoding": "gzip"}, 413, "at most 4194304 bytes"},
 		{"another bomb", "halves", bomb(func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) }), map[string]string{"Content-Encoding": "deflate"}, 413, "at most 4194304 bytes"},
