@@ -166,7 +166,7 @@ func gateModel(t *testing.T) inference.Source {
 	if err := os.MkdirAll(filepath.Join(dir, "gate", "1"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	config := fmt.Appendf(nil, `{"max_batch_rows": %d}`, gateRows)
+	config := fmt.Appendf(nil, `{"max_batch_rows": %d, "warm_up_rows": [1]}`, gateRows)
 	if err := os.WriteFile(filepath.Join(dir, "gate", "1", "config.json"), config, 0o600); err != nil {
 		t.Fatal(err)
 	}
