@@ -19,8 +19,10 @@ import (
 // rules checks messages against the rules that our protos state. Other protos state none, and their
 // messages are not looked at: some hold a great many parts.
 type rules struct {
-	validator protovalidate.Validator
-	stated    map[protoreflect.MessageDescriptor]bool
+	// first ends at the first field at fault; all looks for all. An option of a call would be allocated
+	// with each call.
+	first, all protovalidate.Validator
+	stated     map[protoreflect.MessageDescriptor]bool
 }
 
 // newRules compiles the rules of every request now, so that no request waits for it.
@@ -40,11 +42,16 @@ func newRules() (rules, error) {
 			}
 		}
 	}
-	validator, err := protovalidate.New(protovalidate.WithMessageDescriptors(slices.Collect(maps.Keys(stated))...))
+	compiled := protovalidate.WithMessageDescriptors(slices.Collect(maps.Keys(stated))...)
+	first, err := protovalidate.New(compiled, protovalidate.WithFailFast())
 	if err != nil {
 		return rules{}, fmt.Errorf("rules of the protos: %w", err)
 	}
-	return rules{validator, stated}, nil
+	all, err := protovalidate.New(compiled)
+	if err != nil {
+		return rules{}, fmt.Errorf("rules of the protos: %w", err)
+	}
+	return rules{first, all, stated}, nil
 }
 
 // What of the fields at fault is said: all of them where a message is short, as what a person sends is,
@@ -60,12 +67,12 @@ func (r rules) check(message proto.Message) error {
 	if !r.stated[message.ProtoReflect().Descriptor()] {
 		return nil
 	}
-	err := r.validator.Validate(message, protovalidate.WithFailFast())
+	err := r.first.Validate(message)
 	if err == nil {
 		return nil
 	}
 	if proto.Size(message) <= longMessage {
-		err = r.validator.Validate(message)
+		err = r.all.Validate(message)
 	}
 	var invalid *protovalidate.ValidationError
 	if !errors.As(err, &invalid) {
