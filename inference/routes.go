@@ -107,6 +107,21 @@ func (r *Routes) of(model string) Route {
 	return r.state.Routes[model]
 }
 
+// Versions returns the versions that a model's route names by their numbers.
+func (r *Routes) Versions(model string) (versions []string) {
+	route := r.of(model)
+	named := []string{route.Shadow}
+	for _, v := range route.Variants {
+		named = append(named, v.Version)
+	}
+	for _, name := range named {
+		if IsVersion(name) && !slices.Contains(versions, name) {
+			versions = append(versions, name)
+		}
+	}
+	return versions
+}
+
 // record keeps a change, and the route that it set. Where it cannot be kept nothing has changed.
 func (r *Routes) record(c Change) error {
 	r.mu.Lock()

@@ -69,14 +69,14 @@ func webhooks(config Config, registry *inference.Registry) []serving.Webhook {
 
 // openModels returns where models come from: MLflow, if a server is given, before the folder. The
 // caller calls done in the end.
-func openModels(config Config, logger *slog.Logger, telemetry *serving.Telemetry) (source inference.Source, done func(), err error) {
+func openModels(config Config, routes *inference.Routes, logger *slog.Logger, telemetry *serving.Telemetry) (source inference.Source, done func(), err error) {
 	folder := inference.NewFolderSource(config.Models)
 	if !config.MLflow.Given() {
 		return folder, func() {}, nil
 	}
 	dir := mlflowStore(config.DataDir)
 	models, err := mlflow.New(config.MLflow, dir, folder, mlflow.Options{
-		Limits: mlflow.Limits{StoreBytes: config.StoreBytes}, Logger: logger,
+		Limits: mlflow.Limits{StoreBytes: config.StoreBytes}, Routed: routes.Versions, Logger: logger,
 	})
 	if err != nil {
 		return nil, nil, err

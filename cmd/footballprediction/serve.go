@@ -79,7 +79,7 @@ func serve(ctx context.Context, config Config, logger *slog.Logger) (err error) 
 	if err != nil {
 		return err
 	}
-	models, done, err := openModels(config, logger, calls)
+	models, done, err := openModels(config, routes, logger, calls)
 	if err != nil {
 		return err
 	}

@@ -318,3 +318,34 @@ func TestServerWithAPath(t *testing.T) {
 	}
 	holds(t, dir, tiny(t, "half_plus_two"))
 }
+
+// What a route names by its number is served without an alias, also after a restart without MLflow.
+func TestListRouted(t *testing.T) {
+	files := tiny(t, "half_plus_two")
+	name := register(t, files, files, files)
+	dir, p := t.TempDir(), newProxy(t)
+	routed := []string{"1", "3"}
+	options := Options{Routed: func(string) []string { return routed }}
+	s := newSource(t, p.URL, dir, t.TempDir(), options)
+	want := "[1 3] map[champion:3] -> 3"
+	if wish := list(t, s, name); brief(wish) != want || wish.Err != nil {
+		t.Errorf("got %s %v\nwant %s", brief(wish), wish.Err, want)
+	}
+	asked := p.asked.Load()
+	list(t, s, name)
+	if again := p.asked.Load() - asked; again != 1 {
+		t.Errorf("what is known was asked for again: %d requests", again)
+	}
+	p.misbehave(dies)
+	s = newSource(t, p.URL, dir, t.TempDir(), options)
+	if wish := list(t, s, name); brief(wish) != want {
+		t.Errorf("after a restart: got %s\nwant %s", brief(wish), want)
+	}
+	p.misbehave(nil)
+	routed = []string{"9"}
+	wish := list(t, s, name)
+	wants(t, "a version that is missing", wish.Err, "version 9, which the route names: GET")
+	if got := brief(wish); got != "[3] map[champion:3] -> 3" {
+		t.Errorf("got %s", got)
+	}
+}

@@ -10,6 +10,9 @@ import (
 type Options struct {
 	// Limits bound what a server can cost.
 	Limits Limits
+	// Routed, if not nil, returns versions of a model that are to be served beside those that aliases
+	// name.
+	Routed func(model string) []string
 	// Logger is told of what is refused and given up; nil means that nobody is.
 	Logger *slog.Logger
 	// Now is the clock; nil means time.Now.

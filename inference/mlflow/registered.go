@@ -184,18 +184,20 @@ type readyVersion struct {
 	version string
 }
 
-// wish returns what should be served of a model. ready holds the versions that are known to be READY,
-// and is added to.
-func (c *client) wish(ctx context.Context, m registeredModel, ready map[readyVersion]knownVersion) inference.Aspired {
+// wish returns what should be served of a model: what aliases name, and what is routed to. ready holds
+// the versions that are known to be READY, and is added to.
+func (c *client) wish(ctx context.Context, m registeredModel, routed []string, ready map[readyVersion]knownVersion) inference.Aspired {
 	wish := inference.Aspired{Name: m.Name, Aliases: map[string]string{}, Revisions: map[string]string{}, Metrics: map[string]map[string]float64{}}
 	var problems error
+	told := func(err error) {
+		if problems != nil {
+			err = fmt.Errorf("%w; %w", problems, err)
+		}
+		problems = err
+	}
 	for i, a := range m.Aliases {
 		problem := func(format string, args ...any) {
-			err := fmt.Errorf("alias %q: "+format, append([]any{clip(a.Alias)}, args...)...)
-			if problems != nil {
-				err = fmt.Errorf("%w; %w", problems, err)
-			}
-			problems = err
+			told(fmt.Errorf("alias %q: "+format, append([]any{clip(a.Alias)}, args...)...))
 		}
 		switch {
 		case i >= aliasesMax && a.Alias != inference.Champion:
@@ -220,6 +222,19 @@ func (c *client) wish(ctx context.Context, m registeredModel, ready map[readyVer
 		}
 		ready[key] = known
 		known.told(&wish, a.Version)
+	}
+	for _, version := range routed {
+		if wish.Revisions[version] != "" {
+			continue
+		}
+		key := readyVersion{m.Name, m.Created, version}
+		known, err := c.known(ctx, m.Name, version, ready[key])
+		if err != nil {
+			told(fmt.Errorf("version %s, which the route names: %w", version, err))
+			continue
+		}
+		ready[key] = known
+		known.told(&wish, version)
 	}
 	slices.SortFunc(wish.Versions, inference.CompareVersions)
 	wish.Serving = wish.Aliases[inference.Champion]

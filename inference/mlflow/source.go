@@ -149,13 +149,21 @@ func (s *Source) ask(ctx context.Context) error {
 	}
 	said, ready, previous := map[string]inference.Aspired{}, map[readyVersion]knownVersion{}, map[string]string{}
 	take := func(m registeredModel) {
-		for _, a := range m.Aliases { // only what is in use is remembered
-			if key := (readyVersion{m.Name, m.Created, a.Version}); s.ready[key].revision() != "" {
+		var routed []string
+		if s.options.Routed != nil {
+			routed = s.options.Routed(m.Name)
+		}
+		named := slices.Clone(routed)
+		for _, a := range m.Aliases {
+			named = append(named, a.Version)
+		}
+		for _, version := range named { // only what is in use is remembered
+			if key := (readyVersion{m.Name, m.Created, version}); s.ready[key].revision() != "" {
 				ready[key] = s.ready[key]
 			}
 		}
 		previous[m.Name] = m.alias(inference.Previous)
-		wish := s.client.wish(ctx, s.withPrevious(ctx, m), ready)
+		wish := s.client.wish(ctx, s.withPrevious(ctx, m), routed, ready)
 		if wish.Err != nil { // so versions that are not named now may still be wanted
 			for version, revision := range s.said[m.Name].Revisions {
 				if wish.Revisions[version] == "" {
