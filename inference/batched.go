@@ -22,7 +22,8 @@ type batched struct {
 	merges    sync.Pool // of *merge
 	collector *collector
 	maxRows   int64 // of an execution, where the model counts rows
-	alone     bool  // each request is one execution, whatever its rows: they may depend on one another
+	alone     bool  // each request is one execution, whatever its rows
+	mixes     bool  // as its rows depend on one another; so they may be no rows at all
 
 	// rowwise: all first dimensions are open, so that requests can be told apart by rows. It turns
 	// false when the first dimension of an output has not been that of the inputs after all.
@@ -87,7 +88,7 @@ func (b *batched) Run(ctx context.Context, inputs, outputs []Tensor) error {
 // RunAt is Run at a priority; see Handle.RunAt. A request is checked before it joins others, so that it
 // can only fail alone.
 func (b *batched) RunAt(ctx context.Context, priority uint32, inputs, outputs []Tensor) error {
-	rows, err := CheckInputs(b.Inputs(), inputs)
+	rows, err := b.check(inputs)
 	if err != nil {
 		return err
 	}
@@ -103,6 +104,14 @@ func (b *batched) RunAt(ctx context.Context, priority uint32, inputs, outputs []
 	*r = request{}
 	requests.Put(r)
 	return rejection(err)
+}
+
+// check is CheckInputs; only where the model counts rows must they agree.
+func (b *batched) check(inputs []Tensor) (rows int64, err error) {
+	if b.mixes || !b.rowwise.Load() {
+		return CheckInputsApart(b.Inputs(), inputs)
+	}
+	return CheckInputs(b.Inputs(), inputs)
 }
 
 // rejection says in this package's terms why a request was not run, and leaves other errors alone.

@@ -14,6 +14,15 @@ import (
 // variable, which must agree, or 1 where there is none. It trusts no shape: it allocates nothing
 // unless it fails. An error is a *TensorError.
 func CheckInputs(specs []TensorSpec, inputs []Tensor) (rows int64, err error) {
+	return checkInputs(specs, inputs, true)
+}
+
+// CheckInputsApart is CheckInputs for a model whose first dimensions are no rows, and need not agree.
+func CheckInputsApart(specs []TensorSpec, inputs []Tensor) (rows int64, err error) {
+	return checkInputs(specs, inputs, false)
+}
+
+func checkInputs(specs []TensorSpec, inputs []Tensor, agree bool) (rows int64, err error) {
 	if err := checkNames("input", specs, inputs); err != nil {
 		return 0, err
 	}
@@ -30,7 +39,7 @@ func CheckInputs(specs []TensorSpec, inputs []Tensor) (rows int64, err error) {
 		if len(spec.Shape) == 0 || spec.Shape[0] >= 0 {
 			continue
 		}
-		if counted != nil && in.Shape[0] != rows {
+		if counted != nil && in.Shape[0] != rows && agree {
 			return 0, tensorError("input", spec.Name, "%w: expected %d rows, as input %q has, got %d",
 				ErrTensorShape, rows, counted.Name, in.Shape[0])
 		}

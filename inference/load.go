@@ -95,7 +95,8 @@ func (r *Registry) prepare(ctx context.Context, v *versionRecord, dir string) (l
 		return nil, err
 	}
 	batching := config.batching()
-	if !batching.Alone && mixes(ctx, m, golden) {
+	mixed := !batching.Alone && mixes(ctx, m, golden)
+	if mixed {
 		r.log(v).WarnContext(ctx, "the model's rows depend on one another: each request is run by itself")
 		batching.Alone, batching.Delay = true, 0
 	}
@@ -112,8 +113,11 @@ func (r *Registry) prepare(ctx context.Context, v *versionRecord, dir string) (l
 	if err != nil {
 		return nil, err
 	}
-	live.model, err = newBatched(m, batching, r.options.Observe(v.model, v.version))
-	return live, err
+	if live.model, err = newBatched(m, batching, r.options.Observe(v.model, v.version)); err != nil {
+		return nil, err
+	}
+	live.model.mixes = mixed
+	return live, nil
 }
 
 // serve makes a version available.

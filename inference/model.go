@@ -23,6 +23,8 @@ var (
 	ErrDeadlineUnmeetable = batch.ErrDeadlineUnmeetable
 	// ErrModelFailed: the model ran and failed.
 	ErrModelFailed = errors.New("model failed")
+	// ErrOutputTooLarge: the outputs of one run would be larger than MaxOutputBytes.
+	ErrOutputTooLarge = errors.New("output too large")
 	// ErrTensorUnknown, ErrTensorDataType, ErrTensorShape, ErrTensorSize and ErrTensorValue: what was
 	// given or asked for does not fit the model's signature; the model was not run.
 	ErrTensorUnknown  = errors.New("tensor unknown")
@@ -31,6 +33,9 @@ var (
 	ErrTensorSize     = errors.New("tensor size")
 	ErrTensorValue    = errors.New("tensor value")
 )
+
+// MaxOutputBytes bounds the outputs of one run whose size only the run tells.
+const MaxOutputBytes = 64 << 20
 
 // DeadlineError is an ErrDeadlineUnmeetable, with the wait that was expected.
 type DeadlineError = batch.DeadlineError

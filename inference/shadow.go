@@ -143,7 +143,7 @@ func (s *shadows) alike(all []*shadowed) int {
 		for j, spec := range c.v.model.Outputs() {
 			c.request.outputs[j].Name = spec.Name
 		}
-		rows, err := CheckInputs(c.v.model.Inputs(), c.request.inputs)
+		rows, err := c.v.model.check(c.request.inputs)
 		c.request.rows = rows
 		if i == 0 && (err != nil || c.v.model.alone || !c.v.model.rowwise.Load()) {
 			return 1

@@ -61,6 +61,10 @@ func (h Handle) Model() Model { return h.v.model }
 // Statistics returns what the version has done since it was loaded.
 func (h Handle) Statistics() Statistics { return h.v.model.collector.statistics() }
 
+// CheckInputs tells whether inputs are what the model takes, and how many rows they hold; see the
+// function. Where the first dimensions are no rows they need not agree.
+func (h Handle) CheckInputs(inputs []Tensor) (rows int64, err error) { return h.v.model.check(inputs) }
+
 // Run runs the model; see Model.Run. A request of more rows than an execution may have is run in
 // several, one after another, if the model counts rows.
 func (h Handle) Run(ctx context.Context, inputs, outputs []Tensor) error {

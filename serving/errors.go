@@ -134,6 +134,7 @@ var sentinels = []struct {
 	{inference.ErrNotReady, ModelNotReady},
 	{inference.ErrQueueFull, QueueFull},
 	{inference.ErrModelFailed, ModelFailed},
+	{inference.ErrOutputTooLarge, MessageTooLarge},
 	{inference.ErrTensorUnknown, TensorUnknown},
 	{inference.ErrTensorDataType, TensorDataType},
 	{inference.ErrTensorShape, TensorShape},

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -40,6 +42,7 @@ func TestExplain(t *testing.T) {
 		{inference.ErrNotReady, codes.Unavailable, "MODEL_NOT_READY", true},
 		{inference.ErrQueueFull, codes.ResourceExhausted, "QUEUE_FULL", true},
 		{inference.ErrModelFailed, codes.Internal, "MODEL_FAILED", false},
+		{inference.ErrOutputTooLarge, codes.ResourceExhausted, "MESSAGE_TOO_LARGE", false},
 		{inference.ErrRefused, codes.FailedPrecondition, "CHANGE_REFUSED", false},
 		{inference.ErrSource, codes.Unavailable, "SOURCE_UNAVAILABLE", true},
 		{inference.ErrTensorUnknown, codes.InvalidArgument, "TENSOR_UNKNOWN", false},
@@ -236,6 +239,16 @@ func TestPredictErrorsOverEveryTransport(t *testing.T) {
 				_, st := c.call(t.Context(), request)
 				test.want.check(t, st)
 			})
+		}
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	for retry, want := range map[time.Duration]string{0: "", time.Millisecond: "1", 1500 * time.Millisecond: "2"} {
+		w := httptest.NewRecorder()
+		writeError(w, &Error{Code: codes.ResourceExhausted, Reason: QueueFull, Retry: retry})
+		if got := w.Header().Get("Retry-After"); got != want || w.Code != http.StatusTooManyRequests {
+			t.Errorf("%s: got %d, Retry-After %q, want %q", retry, w.Code, got, want)
 		}
 	}
 }

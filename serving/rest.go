@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"go.opentelemetry.io/otel/propagation"
@@ -156,7 +158,17 @@ func (e elsewhere) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func writeError(w http.ResponseWriter, e *Error) { writeStatus(w, httpStatus(e.Code), e) }
 
-func writeStatus(w http.ResponseWriter, status int, e *Error) { writeJSON(w, status, e.Status()) }
+func writeStatus(w http.ResponseWriter, status int, e *Error) {
+	e.SetRetryAfter(w.Header())
+	writeJSON(w, status, e.Status())
+}
+
+// SetRetryAfter sets the header that tells a client when to come again, if that is known.
+func (e *Error) SetRetryAfter(header http.Header) {
+	if e.Retry > 0 {
+		header.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(e.Retry.Seconds())), 10))
+	}
+}
 
 func writeJSON(w http.ResponseWriter, status int, message proto.Message) {
 	body, err := protojson.Marshal(message)

@@ -43,9 +43,14 @@ func (s *session) runFreely(inputs, outputs []inference.Tensor, copied *inferenc
 		return fmt.Errorf("%w: %w", inference.ErrModelFailed, err)
 	}
 	began = time.Now()
+	room := inference.MaxOutputBytes
 	for i := range m.outputs {
-		if err := take(&m.outputs[i], results[i], inference.Find(outputs, m.outputs[i].Name, i)); err != nil {
+		out := inference.Find(outputs, m.outputs[i].Name, i)
+		if err := take(&m.outputs[i], results[i], out, room); err != nil {
 			return err
+		}
+		if out != nil {
+			room -= len(out.Data)
 		}
 	}
 	copied.Out += time.Since(began)
@@ -78,8 +83,8 @@ func feed(in *inference.Tensor, pinned *runtime.Pinner) (ort.Value, error) {
 }
 
 // take checks a result against the signature and copies it into out, which is nil where nobody
-// asked for it.
-func take(spec *inference.TensorSpec, v ort.Value, out *inference.Tensor) error {
+// asked for it. There is room for so many bytes.
+func take(spec *inference.TensorSpec, v ort.Value, out *inference.Tensor, room int) error {
 	t, data, err := contents(spec.Type, v)
 	if err != nil {
 		return fmt.Errorf("%w: output %q: %w", inference.ErrModelFailed, spec.Name, err)
@@ -91,6 +96,10 @@ func take(spec *inference.TensorSpec, v ort.Value, out *inference.Tensor) error 
 	}
 	if out == nil {
 		return nil
+	}
+	if len(data) > room {
+		return fmt.Errorf("%w: output %q of shape %s: expected at most %d bytes in all, got more",
+			inference.ErrOutputTooLarge, spec.Name, inference.FormatShape(shape), inference.MaxOutputBytes)
 	}
 	out.Type = t
 	out.Shape = append(out.Shape[:0], shape...)

@@ -73,7 +73,11 @@ func (m *Model) Run(ctx context.Context, inputs, outputs []inference.Tensor) err
 
 // RunMeasured implements inference.Meter.
 func (m *Model) RunMeasured(ctx context.Context, inputs, outputs []inference.Tensor, copied *inference.Copied) error {
-	rows, err := inference.CheckInputs(m.inputs, inputs)
+	check, counted := inference.CheckInputs, m.layout != nil && !m.uncounted.Load()
+	if !counted {
+		check = inference.CheckInputsApart
+	}
+	rows, err := check(m.inputs, inputs)
 	if err != nil {
 		return err
 	}
@@ -85,7 +89,7 @@ func (m *Model) RunMeasured(ctx context.Context, inputs, outputs []inference.Ten
 		return err
 	}
 	defer func() { m.free <- s }() // it has room for all sessions
-	if m.layout == nil || m.uncounted.Load() {
+	if !counted {
 		return s.runFreely(inputs, outputs, copied)
 	}
 	err = s.runRows(rows, inputs, outputs, copied)

@@ -149,6 +149,10 @@ func TestRunOtherShapes(t *testing.T) {
 			func(t *testing.T, out inference.Tensor) { equal[int64](t, out, []int64{1, 1}, 9) }},
 		{"product", []inference.Tensor{fp32("b", []int64{3, 2}, 1, 0, 0, 1, 1, 1), fp32("a", []int64{2, 3}, 1, 2, 3, 4, 5, 6)},
 			func(t *testing.T, out inference.Tensor) { equal[float32](t, out, []int64{2, 2}, 4, 5, 10, 11) }},
+		{"product_of_any", []inference.Tensor{fp32("a", []int64{1, 3}, 1, 2, 3), fp32("b", []int64{3, 1}, 1, 1, 1)},
+			func(t *testing.T, out inference.Tensor) { equal[float32](t, out, []int64{1, 1}, 6) }},
+		{"filled", []inference.Tensor{tensor[int64]("shape", inference.Int64, []int64{2}, 2, 3)},
+			func(t *testing.T, out inference.Tensor) { equal[float32](t, out, []int64{2, 3}, 0, 0, 0, 0, 0, 0) }},
 		{"positions", []inference.Tensor{tensor("flag", inference.Bool, []int64{4}, false, true, false, true)},
 			func(t *testing.T, out inference.Tensor) { equal[int64](t, out, []int64{2}, 1, 3) }},
 		{"positions", []inference.Tensor{tensor("flag", inference.Bool, []int64{2}, true, true)},
@@ -438,4 +442,20 @@ func BenchmarkRunParallel(b *testing.B) {
 			}
 		}
 	})
+}
+
+// A few bytes in can be a great many out: that they are too many is only known then, and they are not
+// copied.
+func TestOutputsAreBounded(t *testing.T) {
+	m := open(t, "filled", 1)
+	shape := []int64{8192, 2048} // 64 MiB
+	outputs := wanted("zeros")
+	if err := m.Run(t.Context(), []inference.Tensor{tensor("shape", inference.Int64, []int64{2}, shape...)}, outputs); err != nil || len(outputs[0].Data) != inference.MaxOutputBytes {
+		t.Errorf("got %d bytes, %v", len(outputs[0].Data), err)
+	}
+	shape[1]++
+	err := m.Run(t.Context(), []inference.Tensor{tensor("shape", inference.Int64, []int64{2}, shape...)}, wanted("zeros"))
+	if !errors.Is(err, inference.ErrOutputTooLarge) || err.Error() != `output too large: output "zeros" of shape [8192,2049]: expected at most 67108864 bytes in all, got more` {
+		t.Errorf("got %v", err)
+	}
 }

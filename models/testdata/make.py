@@ -124,6 +124,41 @@ def product():
     )
 
 
+def product_of_any():
+    """Multiply two matrices of any shapes that fit: first dimensions are open, and are no rows."""
+    return model(
+        "product_of_any",
+        [tensor("a", FP32, "p", "q"), tensor("b", FP32, "q", "r")],
+        [tensor("ab", FP32, "p", "r")],
+        [node("MatMul", "a b", "ab")],
+    )
+
+
+def filled():
+    """Give zeros of the shape that is asked for: a few bytes in can be a great many out."""
+    return model(
+        "filled",
+        [tensor("shape", INT64, 2)],
+        [tensor("zeros", FP32, "p", "q")],
+        [node("ConstantOfShape", "shape", "zeros")],
+    )
+
+
+def quantised():
+    """Double x, by steps of which there are 256 between the least and the largest value of all rows."""
+    return model(
+        "quantised",
+        [tensor("x", FP32, ROWS, 1)],
+        [tensor("y", FP32, ROWS, 1)],
+        [
+            node("DynamicQuantizeLinear", "x", "steps size zero"),
+            node("DequantizeLinear", "steps size zero", "near"),
+            node("Mul", "near two", "y"),
+        ],
+        [constant("two", FP32, [], [2])],
+    )
+
+
 def match_shaped():
     """Give (home, away, draw, unused) weights: probabilities in proportion, goals equal to them."""
     return model(
@@ -524,6 +559,9 @@ def main() -> None:
         third_plus_two,
         row_sums,
         product,
+        product_of_any,
+        filled,
+        quantised,
         network,
         lookup,
         positions,

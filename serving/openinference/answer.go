@@ -8,7 +8,7 @@ import (
 
 // MaxAnswerBytes is the most that the outputs of one call may take, as far as that is known before
 // the model is run: a few bytes in can be a great many out.
-const MaxAnswerBytes = 64 << 20
+const MaxAnswerBytes = inference.MaxOutputBytes
 
 // An answer is a response and the memory of its parts, so that most calls make few allocations of it.
 // The response is sent after the call, so none of it can be used again.

@@ -99,7 +99,7 @@ func (e *exchange) read(request *pb.ModelInferRequest, handle inference.Handle) 
 	if err := e.readInputs(request, model.Inputs()); err != nil {
 		return 0, err
 	}
-	if rows, err = inference.CheckInputs(model.Inputs(), e.inputs); err != nil {
+	if rows, err = handle.CheckInputs(e.inputs); err != nil {
 		return 0, e.explain(err)
 	}
 	if manifest, ok := handle.Metadata().(*serving.Manifest); ok {

@@ -44,6 +44,7 @@ func refuse(w http.ResponseWriter, status int, e *serving.Error) {
 	if e.Reason == serving.MessageTooLarge {
 		status = http.StatusRequestEntityTooLarge // 429 would have clients try again
 	}
+	e.SetRetryAfter(w.Header())
 	w.Header().Set("Content-Type", contentJSON)
 	w.WriteHeader(status)
 	_, _ = w.Write(append(appendString([]byte(`{"error":`), e.Message), '}')) // fails only where the caller has left
