@@ -2,10 +2,7 @@ package mlflow
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 
 	"footballprediction/inference"
 )
@@ -70,10 +67,5 @@ func (c *client) tags(ctx context.Context, name, version string) (map[string]str
 
 // setTag sets a tag of a version.
 func (c *client) setTag(ctx context.Context, name, version, key, value string) error {
-	body, err := json.Marshal(map[string]string{"name": name, "version": version, "key": key, "value": value})
-	if err != nil {
-		return err
-	}
-	at := c.at(registryPath+"/model-versions/set-tag", nil, nil)
-	return c.send(ctx, http.MethodPost, at, body, func(*http.Response, io.Reader) error { return nil })
+	return c.post(ctx, "/model-versions/set-tag", map[string]string{"name": name, "version": version, "key": key, "value": value})
 }

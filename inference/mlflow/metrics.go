@@ -24,8 +24,8 @@ type metric struct {
 }
 
 // metrics returns the last measured value of each metric of the version's run and of its logged model,
-// which has the last word. What is not a number is left out, as is what belonged to a run or a model that was
-// deleted.
+// which has the last word. What is not a number is left out, as is what belonged to a run or a model
+// that was deleted.
 func (c *client) metrics(ctx context.Context, v registeredVersion) (map[string]float64, error) {
 	found := map[string]float64{}
 	if v.Run != "" {

@@ -31,13 +31,7 @@ func (s *Source) pull(ctx context.Context, model, version string) (Pulled, error
 		if err != nil {
 			return Pulled{}, err
 		}
-		version = ""
-		for _, a := range registered.Aliases {
-			if a.Alias == alias {
-				version = a.Version
-			}
-		}
-		if !inference.IsVersion(version) {
+		if version = registered.alias(alias); !inference.IsVersion(version) {
 			return Pulled{}, fmt.Errorf("%w: %q has no alias %q", inference.ErrVersionUnknown, model, alias)
 		}
 	}

@@ -92,12 +92,16 @@ func (c *client) model(ctx context.Context, name string) (registeredModel, error
 
 // setAlias makes an alias of a model name that version.
 func (c *client) setAlias(ctx context.Context, name, alias, version string) error {
-	body, err := json.Marshal(map[string]string{"name": name, "alias": alias, "version": version})
+	return c.post(ctx, "/registered-models/alias", map[string]string{"name": name, "alias": alias, "version": version})
+}
+
+// post has the registry change something.
+func (c *client) post(ctx context.Context, path string, fields map[string]string) error {
+	body, err := json.Marshal(fields)
 	if err != nil {
 		return err
 	}
-	at := c.at(registryPath+"/registered-models/alias", nil, nil)
-	return c.send(ctx, http.MethodPost, at, body, func(*http.Response, io.Reader) error { return nil })
+	return c.send(ctx, http.MethodPost, c.at(registryPath+path, nil, nil), body, func(*http.Response, io.Reader) error { return nil })
 }
 
 // setPrevious makes inference.Previous name the champion of now, if another version is to be that.
@@ -189,7 +193,7 @@ type readyVersion struct {
 func (c *client) wish(ctx context.Context, m registeredModel, routed []string, ready map[readyVersion]knownVersion) inference.Aspired {
 	wish := inference.Aspired{Name: m.Name, Aliases: map[string]string{}, Revisions: map[string]string{}, Metrics: map[string]map[string]float64{}}
 	var problems error
-	told := func(err error) {
+	add := func(err error) {
 		if problems != nil {
 			err = fmt.Errorf("%w; %w", problems, err)
 		}
@@ -197,7 +201,7 @@ func (c *client) wish(ctx context.Context, m registeredModel, routed []string, r
 	}
 	for i, a := range m.Aliases {
 		problem := func(format string, args ...any) {
-			told(fmt.Errorf("alias %q: "+format, append([]any{clip(a.Alias)}, args...)...))
+			add(fmt.Errorf("alias %q: "+format, append([]any{clip(a.Alias)}, args...)...))
 		}
 		switch {
 		case i >= aliasesMax && a.Alias != inference.Champion:
@@ -230,7 +234,7 @@ func (c *client) wish(ctx context.Context, m registeredModel, routed []string, r
 		key := readyVersion{m.Name, m.Created, version}
 		known, err := c.known(ctx, m.Name, version, ready[key])
 		if err != nil {
-			told(fmt.Errorf("version %s, which the route names: %w", version, err))
+			add(fmt.Errorf("version %s, which the route names: %w", version, err))
 			continue
 		}
 		ready[key] = known
