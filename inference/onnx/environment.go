@@ -36,6 +36,9 @@ func loadLibrary(library string) error {
 	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
 		return fmt.Errorf("load ONNX Runtime from %q: %w: version 1.24.3 or newer is needed, run `make setup` to get it", library, err)
 	}
+	if err := surviveDivisions(); err != nil {
+		return err
+	}
 	environment.library = library
 	return nil
 }

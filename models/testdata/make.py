@@ -254,6 +254,41 @@ def reciprocal():
     )
 
 
+def quotients():
+    """Divide whole numbers by others, those of 64 bits as their lower 32 as well."""
+    types = {32: INT32, 64: INT64}
+    return model(
+        "quotients",
+        [tensor("number", INT64, ROWS), tensor("by", INT64, ROWS)],
+        [tensor(f"{name}{bits}", of, ROWS) for bits, of in types.items() for name in ("quotient", "remainder")],
+        [
+            node("Cast", "number", "number32", to=INT32),
+            node("Cast", "by", "by32", to=INT32),
+            node("Div", "number32 by32", "quotient32"),
+            node("Mod", "number32 by32", "remainder32"),
+            node("Div", "number by", "quotient64"),
+            node("Mod", "number by", "remainder64"),
+        ],
+    )
+
+
+def unit():
+    """Scale rows to the length of 1 and sum them, without columns that hold nothing above 0."""
+    return model(
+        "unit",
+        [tensor("x", FP32, ROWS, 3)],
+        [tensor("y", FP32, ROWS)],
+        [
+            node("ReduceMax", "x", "most", axes=[0], keepdims=0),
+            node("Cast", "most", "any", to=BOOL),
+            node("Compress", "x any", "some", axis=1),
+            node("LpNormalization", "some", "scaled"),
+            node("ReduceSum", "scaled second", "y", keepdims=0),
+        ],
+        [constant("second", INT64, [1], [1])],
+    )
+
+
 def toil():
     """Give back each row's id after as many rounds of work as the row that asks for most wants.
 
@@ -567,6 +602,8 @@ def main() -> None:
         positions,
         three_kept,
         reciprocal,
+        quotients,
+        unit,
         toil,
         same,
         strings,
