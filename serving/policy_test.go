@@ -123,7 +123,7 @@ func TestLogging(t *testing.T) {
 	var answered, failed int
 	for line := range strings.Lines(w.logged()[before:]) {
 		switch {
-		case strings.Contains(line, `"msg":"serving"`):
+		case strings.Contains(line, `"msg":"loading models"`), strings.Contains(line, `"msg":"serving"`):
 		case strings.Contains(line, `"level":"DEBUG","msg":"call answered","procedure":"/footballprediction.v1.PredictionService/Predict"`):
 			answered++
 		case strings.Contains(line, `"level":"INFO","msg":"call failed"`) && strings.Contains(line, `"reason":"TEAM_UNKNOWN"`):

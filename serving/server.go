@@ -69,6 +69,7 @@ type Server struct {
 	logger       *slog.Logger
 	drainTimeout time.Duration
 	stallTime    time.Duration
+	loaded       <-chan struct{} // of the service
 	draining     chan struct{}
 	conns        atomic.Int64 // open on the public HTTP port
 	accepted     atomic.Int64 // unary calls whose message has arrived, not yet answered
@@ -82,7 +83,7 @@ func NewServer(service *Service, logger *slog.Logger, options ServerOptions) *Se
 	if options.MaxMessageBytes == 0 {
 		options.MaxMessageBytes = MaxMessageBytes
 	}
-	s := &Server{logger: logger, drainTimeout: options.DrainTimeout, stallTime: stallTime, draining: make(chan struct{})}
+	s := &Server{logger: logger, drainTimeout: options.DrainTimeout, stallTime: stallTime, loaded: service.loaded, draining: make(chan struct{})}
 	procedures := append(service.procedures(s.draining), options.Procedures...)
 	health := newHealth(service, procedures, s.draining)
 	procedures = append(procedures, health.procedures()...)
@@ -133,23 +134,38 @@ func newHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	}
 }
 
-// Run serves until ctx is done or a listener fails. Then it drains: it reports NOT_SERVING, ends
-// health streams, accepts nothing more and waits, no longer than the drain timeout, until every
-// accepted call has been answered. It returns nil where that was so, and is called once.
+// Run serves until ctx is done or a listener fails: operators at once, the public ports when the
+// service has loaded its models. Whoever connects to those before then waits. Then it drains: it
+// reports NOT_SERVING, ends health streams, accepts nothing more and waits, no longer than the drain
+// timeout, until every accepted call has been answered. It returns nil where that was so, and is called
+// once.
 func (s *Server) Run(ctx context.Context, on Listeners) error {
-	failed := make(chan error, 3)
-	go func() { failed <- s.unlessDraining("serve HTTP", s.http.Serve(on.HTTP)) }()
-	go func() { failed <- s.unlessDraining("serve gRPC", s.grpc.Serve(on.GRPC)) }()
-	go func() { failed <- s.unlessDraining("serve operators", s.operator.Serve(on.Operator)) }()
-	s.logger.InfoContext(ctx, "serving", slog.String("http", on.HTTP.Addr().String()),
-		slog.String("grpc", on.GRPC.Addr().String()), slog.String("operators", on.Operator.Addr().String()))
-
-	running := 3
+	failed, running := make(chan error, 3), 0
+	serve := func(what string, with func(net.Listener) error, on net.Listener) {
+		running++
+		go func() { failed <- s.unlessDraining("serve "+what, with(on)) }()
+	}
+	serve("operators", s.operator.Serve, on.Operator)
+	s.logger.InfoContext(ctx, "loading models", slog.String("operators", on.Operator.Addr().String()))
 	var err error
-	select {
-	case <-ctx.Done():
-	case err = <-failed:
-		running--
+	for loaded, serving := s.loaded, true; serving; {
+		select {
+		case <-loaded:
+			loaded = nil // once
+			serve("HTTP", s.http.Serve, on.HTTP)
+			serve("gRPC", s.grpc.Serve, on.GRPC)
+			s.logger.InfoContext(ctx, "serving", slog.String("http", on.HTTP.Addr().String()),
+				slog.String("grpc", on.GRPC.Addr().String()), slog.String("operators", on.Operator.Addr().String()))
+		case <-ctx.Done():
+			serving = false
+		case err = <-failed:
+			running--
+			serving = false
+		}
+	}
+	if running < 2 { // the public ports were never served
+		s.logger.InfoContext(ctx, "stopped before it served")
+		err = errors.Join(err, on.GRPC.Close())
 	}
 	err = errors.Join(err, s.drain(context.WithoutCancel(ctx), on.HTTP))
 	for range running {

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -87,6 +89,58 @@ func TestOperatorPort(t *testing.T) {
 		if code != test.code || !strings.Contains(string(body), test.want) {
 			t.Errorf("%s: got %d %s", test.path, code, body)
 		}
+	}
+}
+
+// While models are loaded operators are answered, the server says that it is alive and not ready, and
+// calls wait.
+func TestLoading(t *testing.T) {
+	w, loaded := newWorld(), make(chan struct{})
+	w.loaded = loaded
+	s := w.serve(t, ServerOptions{})
+	ready := func() (int, string) {
+		code, body := s.fetch(t.Context(), t, s.operator, "GET", "/readyz", "", http.Header{})
+		return code, string(body)
+	}
+	if code, body := ready(); code != http.StatusServiceUnavailable || !strings.Contains(body, "models are being loaded") {
+		t.Errorf("/readyz: got %d %s", code, body)
+	}
+	if code, _ := s.fetch(t.Context(), t, s.operator, "GET", "/livez", "", http.Header{}); code != http.StatusOK {
+		t.Errorf("/livez: got %d", code)
+	}
+	var calls sync.WaitGroup
+	var answered atomic.Int64
+	for _, c := range predictors(t, s) {
+		calls.Go(func() {
+			if _, st := c.call(t.Context(), pairing("Arsenal", "Chelsea")); st != nil {
+				t.Errorf("%s: %v", c.name, st)
+			}
+			answered.Add(1)
+		})
+	}
+	if n := answered.Load(); n != 0 {
+		t.Errorf("%d calls were answered before models were loaded", n)
+	}
+	close(loaded)
+	calls.Wait()
+	if code, body := ready(); code != http.StatusOK {
+		t.Errorf("/readyz: got %d %s", code, body)
+	}
+}
+
+// A server that is stopped while models are loaded leaves no port open.
+func TestStopWhileLoading(t *testing.T) {
+	w := newWorld()
+	w.loaded = make(chan struct{})
+	s := w.serve(t, ServerOptions{})
+	if code, _ := s.fetch(t.Context(), t, s.operator, "GET", "/livez", "", http.Header{}); code != http.StatusOK {
+		t.Errorf("/livez: got %d", code)
+	}
+	if err := s.stop(); err != nil {
+		t.Error(err)
+	}
+	for _, address := range []string{s.http, s.grpc, s.operator} {
+		waitUntilRefused(t, address)
 	}
 }
 

@@ -5,6 +5,7 @@ package serving
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -25,6 +26,7 @@ type Service struct {
 	now       func() time.Time
 	rules     rules
 	telemetry *Telemetry
+	loaded    <-chan struct{}
 
 	workspaces  sync.Pool
 	simulations turns
@@ -38,6 +40,9 @@ type ServiceOptions struct {
 	Now func() time.Time
 	// Telemetry measures the service and whoever serves it; nil means that nothing is measured.
 	Telemetry *Telemetry
+	// Loaded is closed when what there was to load at the start has been loaded. Before, the service is
+	// not ready, and a Server answers operators alone. nil means that nothing is waited for.
+	Loaded <-chan struct{}
 }
 
 var (
@@ -54,20 +59,31 @@ func NewService(schema features.Schema, models *inference.Registry, matches feat
 	if options.Now == nil {
 		options.Now = time.Now
 	}
+	if options.Loaded == nil {
+		loaded := make(chan struct{})
+		close(loaded)
+		options.Loaded = loaded
+	}
 	rules, err := newRules()
 	if err != nil {
 		return nil, err
 	}
 	return &Service{
 		schema: schema, models: models, matches: matches, vectors: vectors, rules: rules,
-		logger: options.Logger, now: options.Now, telemetry: options.Telemetry,
+		logger: options.Logger, now: options.Now, telemetry: options.Telemetry, loaded: options.Loaded,
 		workspaces:  sync.Pool{New: func() any { return new(workspace) }},
 		simulations: newTurns(),
 	}, nil
 }
 
-// Ready returns nil when the default model can answer, else why it cannot.
+// Ready returns nil when all models have been loaded that there were at the start, and the default
+// model can answer, else why it cannot.
 func (s *Service) Ready() error {
+	select {
+	case <-s.loaded:
+	default:
+		return fmt.Errorf("%w: models are being loaded", inference.ErrNotReady)
+	}
 	handle, err := s.models.Acquire(DefaultModel, "")
 	if err != nil {
 		return err

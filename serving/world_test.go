@@ -36,7 +36,8 @@ var testSchema = features.Schema{
 // A world is what a Service stands on: fake stores, and the real registry over a fake source and
 // fake models. Tests change its fields before start.
 type world struct {
-	telemetry *Telemetry // nil measures nothing
+	telemetry *Telemetry      // nil measures nothing
+	loaded    <-chan struct{} // nil: models are loaded from the start
 	teams     []features.Team
 	leagues   []features.Competition
 	fixtures  []features.Match
@@ -150,6 +151,7 @@ func (w *world) service(t testing.TB) (*Service, *slog.Logger) {
 		}
 	})
 	service, err := NewService(testSchema, registry, w, w, ServiceOptions{
+		Loaded: w.loaded,
 		Logger: logger, Now: func() time.Time { return today }, Telemetry: w.telemetry,
 	})
 	if err != nil {

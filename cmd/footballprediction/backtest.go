@@ -5,7 +5,6 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"strconv"
 
@@ -74,7 +73,7 @@ func openVersion(cmd *cobra.Command, dir string) (*inference.Registry, inference
 		}
 		source = inference.NewFolderSource(models)
 	}
-	registry, err := openRegistry(cmd.Context(), source, 0, nil, slog.New(slog.DiscardHandler), nil, features.Schemas()...)
+	registry, err := openRegistry(cmd.Context(), source, features.Schemas()...)
 	if err != nil {
 		return nil, inference.Handle{}, err
 	}

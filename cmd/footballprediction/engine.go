@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"footballprediction/features"
@@ -21,6 +21,8 @@ type engine struct {
 	store    *store.Memory
 	redis    *store.Redis // nil where there is none
 	service  *serving.Service
+	loaded   chan struct{} // closed when what there was at the start is loaded, or has failed
+	logger   *slog.Logger
 }
 
 // parts are what an engine is made of.
@@ -37,16 +39,28 @@ type parts struct {
 // openEngine loads the models and the state and makes a service of them. A model that fails to load
 // is no error here: the registry's status and the service say so.
 func openEngine(ctx context.Context, p parts) (*engine, error) {
+	e, err := newEngine(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if err := poll(ctx, e.registry); err != nil {
+		return nil, e.close(err)
+	}
+	return e, nil
+}
+
+// newEngine is openEngine without the models, which load loads.
+func newEngine(ctx context.Context, p parts) (*engine, error) {
 	memory, err := openStore(p.state)
 	if err != nil {
 		return nil, err
 	}
 	schema := memory.Recipe().Schema // what the state knows, no other model can be served with
-	registry, err := openRegistry(ctx, p.models, p.interval, p.routes, p.logger, p.telemetry, schema)
+	registry, err := newRegistry(p.models, p.interval, p.routes, p.logger, p.telemetry, schema)
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{registry: registry, store: memory}
+	e := &engine{registry: registry, store: memory, loaded: make(chan struct{}), logger: p.logger}
 	vectors := features.VectorStore(memory)
 	if p.redis.Given() {
 		if e.redis, err = store.OpenRedis(ctx, p.redis, memory, store.RedisOptions{Logger: p.logger}); err != nil {
@@ -55,7 +69,7 @@ func openEngine(ctx context.Context, p parts) (*engine, error) {
 		vectors = e.redis
 	}
 	e.service, err = serving.NewService(schema, registry, memory, vectors, serving.ServiceOptions{
-		Logger: p.logger, Telemetry: p.telemetry,
+		Logger: p.logger, Telemetry: p.telemetry, Loaded: e.loaded,
 	})
 	if err != nil {
 		return nil, e.close(err)
@@ -63,14 +77,31 @@ func openEngine(ctx context.Context, p parts) (*engine, error) {
 	return e, nil
 }
 
-// run keeps the models and the connection to Redis up to date until ctx is done.
-func (e *engine) run(ctx context.Context) error {
-	if e.redis == nil {
-		return e.registry.Run(ctx)
+// run loads the models, and keeps them and the connection to Redis up to date until ctx is done. With
+// MLflow its models are waited for as well, for a while. It fails where models cannot be listed.
+func (e *engine) run(ctx context.Context, withMLflow bool) error {
+	var watched sync.WaitGroup
+	defer watched.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if e.redis != nil {
+		watched.Go(func() { e.redis.Run(ctx) })
 	}
-	watched := make(chan error, 1)
-	go func() { watched <- e.redis.Run(ctx) }()
-	return errors.Join(e.registry.Run(ctx), <-watched)
+	err := poll(ctx, e.registry)
+	if err == nil && withMLflow {
+		err = askMLflow(ctx, e.registry)
+	}
+	if ctx.Err() != nil {
+		return nil // stopped before all was loaded
+	}
+	if err != nil {
+		return err
+	}
+	close(e.loaded)
+	if err := e.service.Ready(); err != nil {
+		e.logger.ErrorContext(ctx, "not ready: predictions will be refused until a model loads", slog.Any("error", err))
+	}
+	return e.registry.Run(ctx)
 }
 
 // close ends what run kept, which must have returned, and returns err with what went wrong.
@@ -90,8 +121,20 @@ func openStore(state string) (*store.Memory, error) {
 }
 
 // openRegistry loads what the source wants served, once: of match models those of one of the schemas.
-// routes and telemetry may be nil.
-func openRegistry(ctx context.Context, source inference.Source, interval time.Duration, routes *inference.Routes, logger *slog.Logger, telemetry *serving.Telemetry, schemas ...features.Schema) (*inference.Registry, error) {
+func openRegistry(ctx context.Context, source inference.Source, schemas ...features.Schema) (*inference.Registry, error) {
+	registry, err := newRegistry(source, 0, nil, slog.New(slog.DiscardHandler), nil, schemas...)
+	if err != nil {
+		return nil, err
+	}
+	if err := poll(ctx, registry); err != nil {
+		return nil, closing(err, registry)
+	}
+	return registry, nil
+}
+
+// newRegistry returns a registry of what the source wants served: of match models those of one of the
+// schemas. routes and telemetry may be nil.
+func newRegistry(source inference.Source, interval time.Duration, routes *inference.Routes, logger *slog.Logger, telemetry *serving.Telemetry, schemas ...features.Schema) (*inference.Registry, error) {
 	opener, err := openONNX()
 	if err != nil {
 		return nil, err
@@ -110,9 +153,6 @@ func openRegistry(ctx context.Context, source inference.Source, interval time.Du
 		if err := telemetry.WatchModels(registry); err != nil {
 			return nil, err
 		}
-	}
-	if err := poll(ctx, registry); err != nil {
-		return nil, closing(err, registry)
 	}
 	return registry, nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"log/slog"
 	"strings"
 	"text/tabwriter"
 
@@ -35,7 +34,7 @@ func modelsSubcommand(name, short string, show func(io.Writer, inference.Status)
 				return err
 			}
 		}
-		registry, err := openRegistry(cmd.Context(), inference.NewFolderSource(models), 0, nil, slog.New(slog.DiscardHandler), nil, features.Schemas()...)
+		registry, err := openRegistry(cmd.Context(), inference.NewFolderSource(models), features.Schemas()...)
 		if err != nil {
 			return err
 		}

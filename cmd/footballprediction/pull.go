@@ -112,7 +112,7 @@ func (p onlyPulled) Fetch(context.Context, string, string) (string, error) { ret
 
 // verifyPulled loads a version as the server would.
 func verifyPulled(ctx context.Context, got mlflow.Pulled) error {
-	registry, err := openRegistry(ctx, onlyPulled{got}, 0, nil, slog.New(slog.DiscardHandler), nil, features.Schemas()...)
+	registry, err := openRegistry(ctx, onlyPulled{got}, features.Schemas()...)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"log/slog"
@@ -227,7 +228,8 @@ func TestStartWithABadMLflow(t *testing.T) {
 	}
 }
 
-// A server that is told to stop while it waits for MLflow's first answer does, in peace.
+// A server that waits for MLflow's first answer is alive and not ready, and stops in peace when it is
+// told to.
 func TestStopWhileStarting(t *testing.T) {
 	asked := make(chan struct{}, 100)
 	hangs := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -240,8 +242,10 @@ func TestStopWhileStarting(t *testing.T) {
 	cmd := exec.CommandContext(ctx, program, "serve", "--data-dir", t.TempDir(),
 		"--http-address", "127.0.0.1:0", "--grpc-address", "127.0.0.1:0", "--operator-address", "127.0.0.1:0")
 	cmd.Env = []string{"HOME=" + t.TempDir(), "MLFLOW_TRACKING_URI=" + hangs.URL}
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -249,13 +253,26 @@ func TestStopWhileStarting(t *testing.T) {
 	case <-asked:
 	case <-ctx.Done():
 	}
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Error(err)
+	var said strings.Builder
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		said.WriteString(lines.Text() + "\n")
+		found := loadingLine.FindStringSubmatch(lines.Text())
+		if found == nil {
+			continue
+		}
+		for path, status := range map[string]int{"/livez": 200, "/readyz": 503, "/metrics": 200} {
+			(&server{operator: "http://" + found[1]}).await(t, path, status)
+		}
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
 	}
-	if err := cmd.Wait(); err != nil || !strings.Contains(stderr.String(), "stopped before it served") {
-		t.Errorf("%v\n%s", err, stderr.String())
+	if err := cmd.Wait(); err != nil || !strings.Contains(said.String(), "stopped before it served") {
+		t.Errorf("%v\n%s", err, said.String())
 	}
 }
+
+var loadingLine = regexp.MustCompile(`msg="loading models" operators=(\S+)`)
 
 // stuck is a source on a disk that does not answer.
 type stuck struct{ forever chan struct{} }

@@ -88,30 +88,25 @@ func serve(ctx context.Context, config Config, logger *slog.Logger) (err error) 
 	if err != nil {
 		return err
 	}
-	e, err := openEngine(ctx, parts{
+	e, err := newEngine(ctx, parts{
 		models: models, interval: config.PollInterval, routes: routes, state: config.State,
 		redis: config.Redis, logger: logger, telemetry: calls,
 	})
 	if err != nil {
 		return errors.Join(err, listeners.HTTP.Close(), listeners.GRPC.Close(), listeners.Operator.Close())
 	}
-	if config.MLflow.Given() {
-		if err := askMLflow(ctx, e.registry); err != nil {
-			return errors.Join(e.close(err), listeners.HTTP.Close(), listeners.GRPC.Close(), listeners.Operator.Close())
-		}
-	}
-	if err := e.service.Ready(); err != nil {
-		logger.ErrorContext(ctx, "not ready: predictions will be refused until a model loads", slog.Any("error", err))
-	}
-
 	if e.redis != nil {
 		if err := watchRedis(e.redis, calls, measured.meters); err != nil {
 			return errors.Join(e.close(err), listeners.HTTP.Close(), listeners.GRPC.Close(), listeners.Operator.Close())
 		}
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx)) // until the last call is answered
+	ctx, fail := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- e.run(running) }()
+	go func() {
+		defer fail() // at once, where nothing can be loaded
+		ended <- e.run(running, config.MLflow.Given())
+	}()
 	tensors := openinference.New(e.registry, e.service.Ready, version(), logger)
 	err = serving.NewServer(e.service, logger, serving.ServerOptions{
 		Procedures: tensors.Procedures(), Routes: tensors.Routes(), Webhooks: webhooks(config, e.registry),

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"log/slog"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +30,7 @@ func simulatePast(cmd *cobra.Command, request *pb.SimulateSeasonRequest, data []
 	if err := replay.Advance(until(h.played, features.Date(-1<<31), day), nil); err != nil {
 		return nil, nil, err
 	}
-	registry, err := openRegistry(cmd.Context(), inference.NewFolderSource(models), 0, nil, slog.New(slog.DiscardHandler), nil, recipe.Schema)
+	registry, err := openRegistry(cmd.Context(), inference.NewFolderSource(models), recipe.Schema)
 	if err != nil {
 		return nil, nil, err
 	}

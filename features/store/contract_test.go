@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -60,13 +61,11 @@ func opened(t testing.TB, url RedisURL, memory *Memory, o RedisOptions) *Redis {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- r.Run(ctx) }()
+	var running sync.WaitGroup
+	running.Go(func() { r.Run(ctx) })
 	t.Cleanup(func() {
 		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
+		running.Wait()
 		r.Close()
 	})
 	return r

@@ -95,10 +95,7 @@ func OpenRedis(ctx context.Context, url RedisURL, memory *Memory, o RedisOptions
 }
 
 // Run looks after the connection until ctx is done.
-func (r *Redis) Run(ctx context.Context) error {
-	r.guard.watch(ctx, r.asOfKey, r.welcome)
-	return nil
-}
+func (r *Redis) Run(ctx context.Context) { r.guard.watch(ctx, r.asOfKey, r.welcome) }
 
 // Close closes the connection, within a second or so even if Redis is frozen. Run must have returned,
 // and nobody may ask any more.
