@@ -23,8 +23,8 @@ func serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Serve predictions over gRPC, Connect, gRPC-Web and REST",
 		Long: `Serves predictions until it is told to stop (SIGINT, SIGTERM), and then answers every call that it
-has accepted. A setting comes from its flag, else from FOOTBALLPREDICTION_<NAME>, else from the
-file that --config names, else from its default.`,
+has accepted; told a second time, it ends at once. A setting comes from its flag, else from
+FOOTBALLPREDICTION_<NAME>, else from the file that --config names, else from its default.`,
 		Args: exactly(0),
 	}
 	configFlags(command.Flags())
