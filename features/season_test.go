@@ -21,12 +21,12 @@ func TestSeasonOf(t *testing.T) {
 }
 
 func TestParseSeason(t *testing.T) {
-	for season, want := range map[string]int{"2024-25": 2024, "1999-00": 1999, "1850-51": 1850} {
+	for season, want := range map[string]int{"2024-25": 2024, "1999-00": 1999, "1850-51": 1850, "9999-00": 9999} {
 		if got, err := ParseSeason(season); err != nil || got != want {
 			t.Errorf("ParseSeason(%q) = %d, %v, want %d", season, got, err, want)
 		}
 	}
-	for _, season := range []string{"", "2024", "2024-26", "2024/25", "24-25", "2024-2025", "-024-25", "abcd-ef"} {
+	for _, season := range []string{"", "2024", "2024-26", "2024/25", "24-25", "2024-2025", "-024-25", "abcd-ef", "10000-01"} {
 		if _, err := ParseSeason(season); err == nil || !strings.Contains(err.Error(), "expected two years") {
 			t.Errorf("ParseSeason(%q): error %v does not say what was expected", season, err)
 		}

@@ -52,6 +52,9 @@ A model of the recipe past-odds learns from the odds of earlier matches as it wa
 		if outFile == "" {
 			return usagef("--out: expected a file to write, got none")
 		}
+		if err := checkWritable("out", outFile); err != nil {
+			return err
+		}
 		var registry *inference.Registry
 		if registry, b.handle, err = openVersion(cmd, modelDir); err != nil {
 			return err

@@ -42,6 +42,9 @@ func featuresExportCommand() *cobra.Command {
 		if parquetFile == "" && stateDir == "" && oddsFile == "" {
 			return usagef("expected --parquet, --state or --odds, got none: nothing to write")
 		}
+		if err := errors.Join(checkWritable("parquet", parquetFile), checkWritable("odds", oddsFile)); err != nil {
+			return err
+		}
 		h, err := readHistory(cmd, append(data, args...), oddsFile != "" || recipe.LearnsOdds())
 		if err != nil {
 			return err
@@ -149,6 +152,23 @@ func named(s features.Snapshot) features.Snapshot {
 		team.Aliases = features.ClubAliases(features.CountryCode(team.Country), team.Name)
 	}
 	return s
+}
+
+// checkWritable refuses a flag's file, if one is named, that writeFile could not write: what is to be
+// written there may take minutes to compute.
+func checkWritable(flag, path string) error {
+	if path == "" {
+		return nil
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return usagef("--%s: expected a file to write, got the folder %q", flag, path)
+	}
+	if info, err := os.Stat(filepath.Dir(path)); err != nil {
+		return usagef("--%s: expected a file in a folder that is there: %w", flag, err)
+	} else if !info.IsDir() {
+		return usagef("--%s: expected a file in a folder, got one in the file %q", flag, filepath.Dir(path))
+	}
+	return nil
 }
 
 // writeFile writes a file whole or not at all. What a link leads to is replaced, not the link; into

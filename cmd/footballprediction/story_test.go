@@ -329,7 +329,13 @@ func TestBacktest(t *testing.T) {
 	if target, err := os.Readlink(link); err != nil || target != out {
 		t.Errorf("a link became %q, %v", target, err)
 	}
+	nowhere := filepath.Join(history, "none", "out")
 	for name, args := range map[string][]string{
+		"a file nowhere":        append(window, "--out", nowhere),
+		"a file in a file":      append(window, "--out", filepath.Join(out, "out")),
+		"a folder for a file":   append(window, "--out", history),
+		"training set nowhere":  {"features", "export", "--data", history, "--parquet", nowhere},
+		"odds nowhere":          {"features", "export", "--data", history, "--odds", nowhere},
 		"no command":            {},
 		"a mistyped command":    {"modles"},
 		"a mistyped subcommand": {"models", "verfy"},
@@ -341,7 +347,7 @@ func TestBacktest(t *testing.T) {
 		"no flag":               {"backtest", "--dta", history},
 		"no model":              append(window, "--model", filepath.Join(history, "none")),
 	} {
-		if r := run(t, args...); r.status != exitUsage {
+		if r := run(t, args...); r.status != exitUsage || strings.Contains(r.stderr, "read ") { // nothing is read first
 			t.Errorf("%s: status %d, %s", name, r.status, r.stderr)
 		}
 	}
