@@ -119,6 +119,9 @@ func (s *Service) GetModel(_ context.Context, request *pb.GetModelRequest) (*pb.
 func (s *Service) watchModels(draining <-chan struct{}) func(context.Context, *pb.WatchModelsRequest, func(*pb.WatchModelsResponse) error) error {
 	return func(ctx context.Context, _ *pb.WatchModelsRequest, send func(*pb.WatchModelsResponse) error) error {
 		sent := map[string]*pb.Model{}
+		if err := send(nil); err != nil { // whoever watches is answered, though nothing may change for days
+			return err
+		}
 		for {
 			changed := s.models.Changed() // before the status is read, so that nothing is missed
 			status := s.models.Status()

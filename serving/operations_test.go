@@ -105,6 +105,24 @@ func TestOperationsRefuse(t *testing.T) {
 	}
 }
 
+// A watcher is answered at once, also where there is nothing to tell yet.
+func TestWatchNothing(t *testing.T) {
+	w := newWorld()
+	w.versions = nil
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	watch, err := w.serve(t, ServerOptions{}).operators().WatchModels(ctx, &pb.WatchModelsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := watch.ResponseHeader().Get("Content-Type"); got == "" {
+		t.Errorf("no answer: %v", ctx.Err())
+	}
+	if err := watch.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // A watcher sees the models as they are and every change after; what was decided is on record.
 func TestWatchModels(t *testing.T) {
 	s := newWorld().serve(t, ServerOptions{})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/user"
@@ -20,8 +21,13 @@ import (
 	"footballprediction/api/gen/footballprediction/v1/footballpredictionv1connect"
 )
 
-// operationTimeout is how long a running server may take for what it is told: a promotion loads a model.
-const operationTimeout = 5 * time.Minute
+// How long a running server may take: to be connected to, to say what it serves or to begin to tell of
+// every change, and to do what it is told, for a promotion loads a model.
+const (
+	connectTimeout  = 5 * time.Second
+	answerTimeout   = 10 * time.Second
+	decisionTimeout = 5 * time.Minute
+)
 
 // operation is a subcommand that tells a running server what to serve.
 type operation struct {
@@ -33,7 +39,7 @@ type operation struct {
 
 // operationCommands are the subcommands of models that a running server carries out.
 func operationCommands() []*cobra.Command {
-	status := operationCommand("status [MODEL]", "Show what a running server serves, and what was decided about it", atMostOne, func(ctx context.Context, o *operation, args []string) error {
+	status := operationCommand("status [MODEL]", "Show what a running server serves, and what was decided about it", atMostOne, answerTimeout, func(ctx context.Context, o *operation, args []string) error {
 		return o.status(ctx, args)
 	})
 	var watch bool
@@ -43,7 +49,7 @@ func operationCommands() []*cobra.Command {
 		if !watch {
 			return show(cmd, args)
 		}
-		o, err := operationOf(cmd)
+		o, err := operationOf(cmd, answerTimeout)
 		if err != nil {
 			return err
 		}
@@ -96,15 +102,16 @@ func between(cmd *cobra.Command, args []string, least, most int) error {
 	return nil
 }
 
-func operationCommand(use, short string, args cobra.PositionalArgs, run func(context.Context, *operation, []string) error) *cobra.Command {
+// operationCommand is a subcommand that the server answers within timeout.
+func operationCommand(use, short string, args cobra.PositionalArgs, timeout time.Duration, run func(context.Context, *operation, []string) error) *cobra.Command {
 	command := &cobra.Command{Use: use, Short: short, Args: args}
 	command.Flags().String("operator-address", "127.0.0.1:8002", "where the server's operators' port is")
 	command.RunE = func(cmd *cobra.Command, args []string) error {
-		o, err := operationOf(cmd)
+		o, err := operationOf(cmd, timeout)
 		if err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeout(cmd.Context(), operationTimeout)
+		ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 		defer cancel()
 		return run(ctx, o, args)
 	}
@@ -113,7 +120,7 @@ func operationCommand(use, short string, args cobra.PositionalArgs, run func(con
 
 // decisionCommand is an operationCommand that changes what is served, and then shows it.
 func decisionCommand(use, short string, args cobra.PositionalArgs, run func(context.Context, *operation, []string) (*pb.Model, error)) *cobra.Command {
-	command := operationCommand(use, short, args, func(ctx context.Context, o *operation, args []string) error {
+	command := operationCommand(use, short, args, decisionTimeout, func(ctx context.Context, o *operation, args []string) error {
 		model, err := run(ctx, o, args)
 		if err != nil {
 			return operationError(err)
@@ -125,12 +132,22 @@ func decisionCommand(use, short string, args cobra.PositionalArgs, run func(cont
 	return command
 }
 
-func operationOf(cmd *cobra.Command) (*operation, error) {
+// operatorTransport is a client of a server's operators' port that waits no longer than timeout for an
+// answer to begin; a stream may then go on for good.
+func operatorTransport(timeout time.Duration) *http.Transport {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DialContext = (&net.Dialer{Timeout: connectTimeout}).DialContext
+	transport.ResponseHeaderTimeout = timeout
+	return transport
+}
+
+func operationOf(cmd *cobra.Command, timeout time.Duration) (*operation, error) {
 	address, err := cmd.Flags().GetString("operator-address")
 	if err != nil {
 		return nil, err
 	}
-	o := &operation{client: footballpredictionv1connect.NewModelServiceClient(http.DefaultClient, "http://"+address), out: cmd.OutOrStdout()}
+	client := &http.Client{Transport: operatorTransport(timeout)}
+	o := &operation{client: footballpredictionv1connect.NewModelServiceClient(client, "http://"+address), out: cmd.OutOrStdout()}
 	if cmd.Flags().Lookup("actor") == nil {
 		return o, nil
 	}
