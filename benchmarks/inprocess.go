@@ -43,7 +43,7 @@ func openEngine(ctx context.Context, root string) (*engine, error) {
 	if e.opener, err = onnx.New(filepath.Join(root, "bin", "lib", "libonnxruntime.so"), onnx.Options{}); err != nil {
 		return nil, err
 	}
-	e.registry = inference.NewRegistry(inference.NewFolderSource(released), e.opener, inference.Options{
+	e.registry = inference.NewRegistry(inference.NewFolderSource(released, nil), e.opener, inference.Options{
 		Admit: serving.AdmitMatchModel(features.CurrentSchema()), Observe: telemetry.Observe,
 	})
 	if err := e.registry.Poll(ctx); err != nil {

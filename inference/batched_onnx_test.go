@@ -25,7 +25,7 @@ func serve(t *testing.T, dir string) *inference.Registry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := inference.NewRegistry(inference.NewFolderSource(dir), opener, inference.Options{})
+	r := inference.NewRegistry(inference.NewFolderSource(dir, nil), opener, inference.Options{})
 	t.Cleanup(func() {
 		if err := r.Close(context.Background()); err != nil {
 			t.Error(err)

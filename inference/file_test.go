@@ -97,7 +97,7 @@ func TestVersionWithWhatIsNoFile(t *testing.T) {
 func TestAliasesInAPipe(t *testing.T) {
 	dir := models(t, "m/1/")
 	pipe(t, filepath.Join(dir, "m", "aliases.json"))
-	wishes, err := NewFolderSource(dir).List(t.Context())
+	wishes, err := NewFolderSource(dir, nil).List(t.Context())
 	if err != nil || len(wishes) != 1 {
 		t.Fatal(wishes, err)
 	}

@@ -3,8 +3,10 @@ package inference
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -41,13 +43,56 @@ func TestFolderList(t *testing.T) {
 	if err := os.Symlink(linked, filepath.Join(dir, "linked")); err != nil {
 		t.Fatal(err)
 	}
-	got, err := NewFolderSource(dir).List(t.Context())
+	got, err := NewFolderSource(dir, nil).List(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := "[{a_b.c [7] map[] map[] map[] 7 <nil>} {linked [1] map[] map[] map[] 1 <nil>} {match-outcome [1 2 10] map[] map[] map[] 10 <nil>}]"
 	if fmt.Sprint(got) != want {
 		t.Errorf("got  %v\nwant %s", got, want)
+	}
+}
+
+// Folders that seem to be meant as models or versions and are none are told of once, not at each look.
+func TestFolderPassedOver(t *testing.T) {
+	dir := models(t, "m/1/", "m/01/", "m/abc/", "m/.4/", "m/5.tmp/", "m/README", "only/v1/",
+		"my model/1/", "state/1/", "x.tmp/", ".git/", "card.md")
+	if err := os.Symlink("nowhere", filepath.Join(dir, "m", "latest")); err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	source := NewFolderSource(dir, slog.New(slog.NewTextHandler(&log, nil)))
+	for _, look := range []struct {
+		name, adds string
+		want       []string
+	}{
+		{"the first", "", []string{
+			`model="" folders="my model" expected="names of letters, digits, dots, dashes and underscores, beginning with a letter or digit"`,
+			`model=m folders="01, abc" expected="versions, which are numbers such as 2"`,
+			`model=only folders=v1 expected=`,
+		}},
+		{"the next", "", nil},
+		{"one more", "m/v2/", []string{`model=m folders="01, v2, abc"`}},
+		{"a version more", "m/2/", nil},
+	} {
+		t.Run(look.name, func(t *testing.T) {
+			log.Reset()
+			if err := os.MkdirAll(filepath.Join(dir, look.adds), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := source.List(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			lines := slices.Collect(strings.Lines(log.String()))
+			if len(lines) != len(look.want) {
+				t.Fatalf("got %q", lines)
+			}
+			for i, line := range lines {
+				if !strings.Contains(line, "level=WARN") || !strings.Contains(line, look.want[i]) {
+					t.Errorf("got %s, want %s", line, look.want[i])
+				}
+			}
+		})
 	}
 }
 
@@ -73,7 +118,7 @@ func TestFolderAliases(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			dir := models(t, "m/1/", "m/2/")
 			writeFile(t, filepath.Join(dir, "m", "aliases.json"), test.text)
-			wishes, err := NewFolderSource(dir).List(t.Context())
+			wishes, err := NewFolderSource(dir, nil).List(t.Context())
 			if err != nil || len(wishes) != 1 {
 				t.Fatal(wishes, err)
 			}
@@ -89,14 +134,14 @@ func TestFolderAliases(t *testing.T) {
 }
 
 func TestFolderListFails(t *testing.T) {
-	if _, err := NewFolderSource(filepath.Join(t.TempDir(), "none")).List(t.Context()); !errors.Is(err, os.ErrNotExist) {
+	if _, err := NewFolderSource(filepath.Join(t.TempDir(), "none"), nil).List(t.Context()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestFolderFetch(t *testing.T) {
 	dir := models(t, "m/1/model.onnx", "m/2", "state/1/", "secret")
-	source := NewFolderSource(dir)
+	source := NewFolderSource(dir, nil)
 	if got, err := source.Fetch(t.Context(), "m", "1"); err != nil || got != filepath.Join(dir, "m", "1") {
 		t.Errorf("got %s, %v", got, err)
 	}

@@ -64,7 +64,7 @@ type stage struct {
 	onOpen  func(ctx context.Context, name string) error
 }
 
-func newStage(t testing.TB) *stage { return &stage{FolderSource: *NewFolderSource(t.TempDir())} }
+func newStage(t testing.TB) *stage { return &stage{FolderSource: *NewFolderSource(t.TempDir(), nil)} }
 
 // put writes a version's model file.
 func (s *stage) put(t testing.TB, name, version, text string) {

@@ -74,7 +74,7 @@ func openVersion(cmd *cobra.Command, dir string) (*inference.Registry, inference
 		if err != nil {
 			return nil, inference.Handle{}, err
 		}
-		source = inference.NewFolderSource(models)
+		source = inference.NewFolderSource(models, nil)
 	}
 	registry, err := openRegistry(cmd.Context(), source, features.Schemas()...)
 	if err != nil {

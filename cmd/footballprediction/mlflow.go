@@ -70,7 +70,7 @@ func webhooks(config Config, registry *inference.Registry) []serving.Webhook {
 // openModels returns where models come from: MLflow, if a server is given, before the folder. The
 // caller calls done in the end.
 func openModels(config Config, routes *inference.Routes, logger *slog.Logger, telemetry *serving.Telemetry) (source inference.Source, done func(), err error) {
-	folder := inference.NewFolderSource(config.Models)
+	folder := inference.NewFolderSource(config.Models, logger)
 	if !config.MLflow.Given() {
 		return folder, func() {}, nil
 	}

@@ -34,7 +34,7 @@ func modelsSubcommand(name, short string, show func(io.Writer, inference.Status)
 				return err
 			}
 		}
-		registry, err := openRegistry(cmd.Context(), inference.NewFolderSource(models), features.Schemas()...)
+		registry, err := openRegistry(cmd.Context(), inference.NewFolderSource(models, nil), features.Schemas()...)
 		if err != nil {
 			return err
 		}

@@ -40,7 +40,7 @@ func predictCommand() *cobra.Command {
 			return err
 		}
 		e, err := openEngine(cmd.Context(), parts{
-			models: inference.NewFolderSource(models), state: state, logger: slog.New(slog.DiscardHandler),
+			models: inference.NewFolderSource(models, nil), state: state, logger: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {
 			return err

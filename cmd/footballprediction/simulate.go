@@ -72,7 +72,7 @@ trained on that season knew a little of it.`,
 // simulateState answers a request from a state.
 func simulateState(cmd *cobra.Command, request *pb.SimulateSeasonRequest, models, state string) (*pb.SimulateSeasonResponse, error) {
 	e, err := openEngine(cmd.Context(), parts{
-		models: inference.NewFolderSource(models), state: state, logger: slog.New(slog.DiscardHandler),
+		models: inference.NewFolderSource(models, nil), state: state, logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return nil, err

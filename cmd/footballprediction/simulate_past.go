@@ -30,7 +30,7 @@ func simulatePast(cmd *cobra.Command, request *pb.SimulateSeasonRequest, data []
 	if err := replay.Advance(until(h.played, features.Date(-1<<31), day), nil); err != nil {
 		return nil, nil, err
 	}
-	registry, err := openRegistry(cmd.Context(), inference.NewFolderSource(models), recipe.Schema)
+	registry, err := openRegistry(cmd.Context(), inference.NewFolderSource(models, nil), recipe.Schema)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -102,7 +102,7 @@ func TestSimulatedSeasonsAgainstHistory(t *testing.T) {
 		t.Fatal(err)
 	}
 	recipe := features.DefaultRecipe()
-	registry, err := openRegistry(t.Context(), inference.NewFolderSource(filepath.Join("..", "..", "models", "released")), recipe.Schema)
+	registry, err := openRegistry(t.Context(), inference.NewFolderSource(filepath.Join("..", "..", "models", "released"), nil), recipe.Schema)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -180,7 +180,7 @@ func newSourceOf(t *testing.T, server Server, dir, fallback string, options Opti
 	if options.Limits.Recovery == 0 {
 		options.Limits.Recovery = time.Millisecond
 	}
-	s, err := New(server, dir, inference.NewFolderSource(fallback), options)
+	s, err := New(server, dir, inference.NewFolderSource(fallback, nil), options)
 	if err != nil {
 		t.Fatal(err)
 	}

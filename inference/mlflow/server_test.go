@@ -43,7 +43,7 @@ func TestAuthorization(t *testing.T) {
 			log := &strings.Builder{}
 			logger := slog.New(slog.NewTextHandler(log, nil))
 			logger.Info("in force", slog.Any("server", server))
-			s, err := New(server, t.TempDir(), inference.NewFolderSource(folder(t, "m/1")), Options{Logger: logger})
+			s, err := New(server, t.TempDir(), inference.NewFolderSource(folder(t, "m/1"), nil), Options{Logger: logger})
 			if err != nil {
 				t.Fatal(err)
 			}

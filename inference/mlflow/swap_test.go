@@ -190,7 +190,7 @@ func TestRestartWithABadChampion(t *testing.T) {
 	dir := t.TempDir()
 	for _, f := range []fault{nil, dies} {
 		p.misbehave(f)
-		s, err := New(at(t, p.URL), dir, inference.NewFolderSource(folder(t, name+"/9")), Options{Limits: Limits{Retry: 1}})
+		s, err := New(at(t, p.URL), dir, inference.NewFolderSource(folder(t, name+"/9"), nil), Options{Limits: Limits{Retry: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -50,7 +50,7 @@ func newRegistry(t *testing.T, dir string, options inference.Options) *inference
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := inference.NewRegistry(inference.NewFolderSource(dir), opener, options)
+	r := inference.NewRegistry(inference.NewFolderSource(dir, nil), opener, options)
 	t.Cleanup(func() {
 		if err := r.Close(context.Background()); err != nil {
 			t.Error(err)
@@ -171,7 +171,7 @@ func TestRegistrySwapsUnderLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source := &onlyOne{FolderSource: inference.NewFolderSource(dir), version: "1"}
+	source := &onlyOne{FolderSource: inference.NewFolderSource(dir, nil), version: "1"}
 	r := inference.NewRegistry(source, opener, inference.Options{})
 	defer func() {
 		if err := r.Close(context.Background()); err != nil {

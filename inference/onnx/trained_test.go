@@ -40,7 +40,7 @@ var unservable = map[string]string{
 // rows asked for by 64 callers at once, which share executions where there are rows.
 func TestAnswersArePythons(t *testing.T) {
 	folder := trained(t)
-	source := inference.NewFolderSource(folder)
+	source := inference.NewFolderSource(folder, nil)
 	names, err := os.ReadDir(folder)
 	if err != nil {
 		t.Fatal(err)

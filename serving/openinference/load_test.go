@@ -170,7 +170,7 @@ func gateModel(t *testing.T) inference.Source {
 	if err := os.WriteFile(filepath.Join(dir, "gate", "1", "config.json"), config, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return inference.NewFolderSource(dir)
+	return inference.NewFolderSource(dir, nil)
 }
 
 // gateRows are as many rows as may wait.

@@ -45,7 +45,7 @@ func TestServer(t *testing.T) {
 }
 
 func TestServerWithoutTheMatchModelIsNotReady(t *testing.T) {
-	s := newSite(t, inference.NewFolderSource(onnxtest.Models(t)), newOpener(t, 1))
+	s := newSite(t, inference.NewFolderSource(onnxtest.Models(t), nil), newOpener(t, 1))
 	if got := ask[pb.ServerReadyRequest, pb.ServerReadyResponse](t, s, serverReady, &pb.ServerReadyRequest{}, wrong{}); got.GetReady() {
 		t.Error("ready")
 	}
@@ -181,7 +181,7 @@ func TestRepositoryIndex(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "empty", "aliases.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := newSite(t, sources{tinyModels(t), inference.NewFolderSource(dir)}, newOpener(t, 1))
+	s := newSite(t, sources{tinyModels(t), inference.NewFolderSource(dir, nil)}, newOpener(t, 1))
 	for _, test := range []struct {
 		ready bool
 		want  []string

@@ -58,7 +58,7 @@ func tinyModels(t testing.TB, names ...string) inference.Source {
 	}
 	link(filepath.Join(tiny, "refused", "sequence"), "broken", "1")
 	link(filepath.Join(tiny, "..", "released", "match-outcome", "2"), "match-outcome", "2")
-	return inference.NewFolderSource(dir)
+	return inference.NewFolderSource(dir, nil)
 }
 
 func newOpener(t testing.TB, sessions int) inference.Opener {
