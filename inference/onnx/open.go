@@ -132,7 +132,11 @@ func signature(path string, config inference.Config) (inputs, outputs []ort.Inpu
 	if err := options.AddSessionConfigEntry("session.disable_prepacking", "1"); err != nil {
 		return nil, nil, err
 	}
-	return ort.GetInputOutputInfoWithOptions(path, options)
+	inputs, outputs, err = ort.GetInputOutputInfoWithOptions(path, options)
+	if err != nil && strings.Contains(err.Error(), "MLDataType for: tensor(") {
+		err = fmt.Errorf("%w: export complex numbers as real ones, in two tensors or with a last dimension of 2", err)
+	}
+	return inputs, outputs, err
 }
 
 // count returns how many sessions a model gets.

@@ -115,6 +115,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"garbled", broken(garbled), ""},
 		{"a web page", broken([]byte("<!doctype html><title>503</title>")), ""},
 		{"a type without a name", refused("eighths"), `input "x" is FLOAT8E4M3FN, which Open Inference has no name for: put a Cast before or after the graph`},
+		{"a type that cannot be computed with", refused("imaginary"), `tensor(complex64) is not currently registered or supported: export complex numbers as real ones`},
 		{"sequence", refused("sequence"), `output "parts" is a SEQUENCE; expected a tensor: export with zipmap=False`},
 		{"any rank", refused("any_rank"), `input "x" has no dimensions or leaves their number open`},
 		{"any rank of an output", refused("another_rank"), `output "y" has no dimensions or leaves their number open`},

@@ -22,7 +22,7 @@ func Library(t testing.TB) string {
 }
 
 // Models returns models/testdata, a folder of models as FolderSource reads it. What each model
-// computes is said in its make.py.
+// computes is said in its served.py and refused.py.
 func Models(t testing.TB) string {
 	t.Helper()
 	return filepath.Join(root(t), "models", "testdata")
