@@ -1,7 +1,10 @@
 package openinference
 
 import (
+	"fmt"
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -219,6 +222,27 @@ func BenchmarkModelInfer(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := service.ModelInfer(b.Context(), request); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkPostInfer(b *testing.B) {
+	service, _ := newService(b, tinyModels(b, "network"), newOpener(b, 1))
+	for _, rows := range []int{1, 128} {
+		data := strings.TrimSuffix(strings.Repeat("0.12345,", 44*rows), ",")
+		body := fmt.Sprintf(`{"id":"1","inputs":[{"name":"features","datatype":"FP32","shape":[%d,44],"data":[%s]}]}`, rows, data)
+		b.Run(fmt.Sprint(rows), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				request, err := http.NewRequestWithContext(b.Context(), http.MethodPost, "/", strings.NewReader(body))
+				if err != nil {
+					b.Fatal(err)
+				}
+				request.SetPathValue("model", "network")
+				if _, err := service.postInfer(request); err != nil {
 					b.Fatal(err)
 				}
 			}

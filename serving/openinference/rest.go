@@ -26,17 +26,37 @@ type parametersJSON map[string]json.RawMessage
 type requestJSON struct {
 	ID         string         `json:"id"`
 	Parameters parametersJSON `json:"parameters"`
-	Inputs     []struct {
-		Name       string          `json:"name"`
-		DataType   string          `json:"datatype"`
-		Shape      []int64         `json:"shape"`
-		Parameters parametersJSON  `json:"parameters"`
-		Data       json.RawMessage `json:"data"`
-	} `json:"inputs"`
-	Outputs []struct {
+	Inputs     []inputJSON    `json:"inputs"`
+	Outputs    []struct {
 		Name       string         `json:"name"`
 		Parameters parametersJSON `json:"parameters"`
 	} `json:"outputs"`
+}
+
+type inputJSON struct {
+	Name       *string         `json:"name"`
+	DataType   *string         `json:"datatype"`
+	Shape      []int64         `json:"shape"`
+	Parameters parametersJSON  `json:"parameters"`
+	Data       json.RawMessage `json:"data"`
+}
+
+// check says which field an input needs and does not have.
+func (in *inputJSON) check(path string) error {
+	missing := func(field, what string) error {
+		return serving.ErrorAt(path+"."+field, serving.FieldInvalid, "%s: expected field %s, %s: it is missing", path, field, what)
+	}
+	switch {
+	case in.Name == nil:
+		return missing("name", "the input's name in the model")
+	case in.DataType == nil:
+		return missing("datatype", "such as FP32")
+	case in.Shape == nil:
+		return missing("shape", "such as [1,4]")
+	case in.Data == nil && in.Parameters[binarySize] == nil && in.Parameters[sharedMemory] == nil:
+		return missing("data", "the elements, or parameter "+binarySize)
+	}
+	return nil
 }
 
 // postInfer runs a model by a request in JSON with binary tensors.
@@ -86,6 +106,9 @@ func readRequest(r *http.Request, body []byte) (*pb.ModelInferRequest, wantsBina
 	if err := json.Unmarshal(header, &in); err != nil || string(bytes.TrimSpace(header)) == "null" {
 		return nil, wantsBinary{}, explainJSON(header, err)
 	}
+	if err := checkKeys(header); err != nil {
+		return nil, wantsBinary{}, err
+	}
 	request := &pb.ModelInferRequest{ModelName: r.PathValue("model"), ModelVersion: r.PathValue("version"), Id: in.ID}
 	wants := wantsBinary{named: map[string]bool{}}
 	if wants.others, _, err = in.Parameters.flag("parameters", binaryOutput); err != nil {
@@ -119,9 +142,13 @@ func readRequest(r *http.Request, body []byte) (*pb.ModelInferRequest, wantsBina
 
 // readInputs adds the inputs to a request, and returns what is left of the binary data.
 func readInputs(request *pb.ModelInferRequest, in *requestJSON, binary []byte) (rest []byte, err error) {
-	for i, given := range in.Inputs {
-		path := fmt.Sprintf("inputs[%d]", i)
-		tensor := &pb.ModelInferRequest_InferInputTensor{Name: given.Name, Datatype: given.DataType, Shape: given.Shape}
+	for i := range in.Inputs {
+		given, path := &in.Inputs[i], fmt.Sprintf("inputs[%d]", i)
+		if err := given.check(path); err != nil {
+			return nil, err
+		}
+		name := *given.Name
+		tensor := &pb.ModelInferRequest_InferInputTensor{Name: name, Datatype: *given.DataType, Shape: given.Shape}
 		if tensor.Parameters, err = given.Parameters.message(path + ".parameters"); err != nil {
 			return nil, err
 		}
@@ -130,7 +157,7 @@ func readInputs(request *pb.ModelInferRequest, in *requestJSON, binary []byte) (
 		switch {
 		case size != nil && given.Data != nil:
 			return nil, serving.ErrorAt(path+".data", serving.FieldInvalid,
-				"input %q: expected data or parameter %s, got both", clip(given.Name), binarySize)
+				"input %q: expected data or parameter %s, got both", clip(name), binarySize)
 		case size != nil:
 			n, err := number(binarySize, size, uint64(serving.MaxMessageBytes))
 			if err != nil {
@@ -138,14 +165,14 @@ func readInputs(request *pb.ModelInferRequest, in *requestJSON, binary []byte) (
 			}
 			if n > uint64(len(binary)) {
 				return nil, serving.ErrorAt(path+".parameters", serving.TensorSize,
-					"input %q: tensor size: expected %d bytes behind the JSON, as parameter %s says, got %d", clip(given.Name), n, binarySize, len(binary))
+					"input %q: tensor size: expected %d bytes behind the JSON, as parameter %s says, got %d", clip(name), n, binarySize, len(binary))
 			}
 			data, binary = binary[:n:n], binary[n:]
 		case given.Data != nil:
 			// A datatype that nobody knows is refused with what the model expects, later on.
-			if t, err := inference.ParseDataType(given.DataType); err == nil {
+			if t, err := inference.ParseDataType(*given.DataType); err == nil {
 				if data, err = parseData(given.Data, t, given.Shape); err != nil {
-					return nil, serving.ExplainField(fmt.Errorf("input %q: %w", clip(given.Name), err), path+".data")
+					return nil, serving.ExplainField(fmt.Errorf("input %q: %w", clip(name), err), path+".data")
 				}
 			}
 		}

@@ -123,6 +123,9 @@ func (s *Service) postIndex(r *http.Request) (*serving.Answer, error) {
 		if err := json.Unmarshal(body, &wanted); err != nil {
 			return nil, explainJSON(body, err)
 		}
+		if err := checkKeys(body); err != nil {
+			return nil, err
+		}
 	}
 	response, err := s.RepositoryIndex(r.Context(), &pb.RepositoryIndexRequest{Ready: wanted.Ready})
 	if err != nil {
