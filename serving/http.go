@@ -1,8 +1,11 @@
 package serving
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"time"
 
@@ -10,6 +13,7 @@ import (
 	connectcors "connectrpc.com/cors"
 	"connectrpc.com/grpcreflect"
 	"github.com/rs/cors"
+	"google.golang.org/grpc/codes"
 )
 
 // bodyTimeout is how long the body of a unary request may take to arrive.
@@ -96,4 +100,12 @@ func drain(r *http.Request) {
 func limitBodyTime(w http.ResponseWriter) {
 	// It fails only where the connection is gone, which the handler will find out by itself.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+}
+
+// BodyError says why a request's body could not be read: it did not come in time, or not whole.
+func BodyError(err error) *Error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return &Error{Code: codes.DeadlineExceeded, Message: fmt.Sprintf("body: expected it within %s", bodyTimeout), Cause: err}
+	}
+	return ErrorAt("body", FieldInvalid, "body: expected it whole: %w", err)
 }

@@ -111,7 +111,7 @@ func (r *route) bindBody(message proto.Message, request *http.Request) error {
 	body, err := io.ReadAll(io.LimitReader(request.Body, int64(limit)+1))
 	switch {
 	case err != nil:
-		return errorf(FieldInvalid, "body: %w", err)
+		return BodyError(err)
 	case len(body) > int(limit):
 		drain(request)
 		return limit.exceeded(max(request.ContentLength, int64(len(body))))

@@ -56,7 +56,7 @@ func receive(webhook Webhook, w http.ResponseWriter, r *http.Request) error {
 		return errorf(MessageTooLarge, "body: expected at most %d bytes, got more", webhookBytesMax)
 	}
 	if err != nil {
-		return errorf(FieldInvalid, "body: expected to be sent whole: %w", err)
+		return BodyError(err)
 	}
 	if err := webhook.Accept(r.Header, body); err != nil {
 		return errorf(WebhookRefused, "%w", err)

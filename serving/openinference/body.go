@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"reflect"
 	"strconv"
 	"strings"
@@ -41,10 +42,10 @@ func readBody(r *http.Request) ([]byte, error) {
 		body, err = io.ReadAll(io.LimitReader(from, serving.MaxMessageBytes+1))
 	}
 	switch {
-	case err != nil && encoding != "":
+	case err != nil && encoding != "" && !errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, serving.ErrorAt("body", serving.FieldInvalid, "body: expected it whole, compressed by %s: %w", encoding, err)
 	case err != nil:
-		return nil, serving.ErrorAt("body", serving.FieldInvalid, "body: expected it whole: %w", err)
+		return nil, serving.BodyError(err)
 	case len(body) > serving.MaxMessageBytes:
 		return nil, serving.TooLarge("body", serving.MaxMessageBytes, int64(len(body)))
 	}

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -172,6 +174,39 @@ func TestRESTInferErrors(t *testing.T) {
 	}
 	if asked < 25 {
 		t.Errorf("%d of %d requests have a REST form", asked, len(inferErrors))
+	}
+}
+
+// A body that does not come in time is no wrong one, however it is compressed.
+func TestBodiesThatDoNotCome(t *testing.T) {
+	var compressed bytes.Buffer
+	w := gzip.NewWriter(&compressed)
+	if _, err := w.Write([]byte("{")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, encoding, body string
+		err                  error
+		want                 codes.Code
+	}{
+		{"late", "", "{", os.ErrDeadlineExceeded, codes.DeadlineExceeded},
+		{"late, compressed", "gzip", compressed.String(), os.ErrDeadlineExceeded, codes.DeadlineExceeded},
+		{"late, nothing of it", "gzip", "", os.ErrDeadlineExceeded, codes.DeadlineExceeded},
+		{"broken off", "", "{", io.ErrUnexpectedEOF, codes.InvalidArgument},
+		{"broken off, compressed", "gzip", compressed.String(), io.ErrUnexpectedEOF, codes.InvalidArgument},
+	} {
+		body := io.MultiReader(strings.NewReader(test.body), iotest.ErrReader(fmt.Errorf("read: %w", test.err)))
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "/", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Content-Encoding", test.encoding)
+		if _, err := readBody(request); err == nil || serving.Explain(err).Code != test.want {
+			t.Errorf("%s: got %v, want %s", test.name, err, test.want)
+		}
 	}
 }
 
