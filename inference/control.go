@@ -59,10 +59,8 @@ func (r *Registry) SetRoute(ctx context.Context, model string, route Route, by B
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	route.Variants = slices.Clone(route.Variants)
-	if err := r.lock(ctx); err != nil { // nothing is loaded or given up meanwhile
-		return err
-	}
-	defer r.unlock()
+	r.deciding.Lock() // so nothing is given up meanwhile
+	defer r.deciding.Unlock()
 	for i, v := range route.Variants {
 		if err := r.loadedNow(model, v.Version); err != nil {
 			return fmt.Errorf("variants[%d].version: %w", i, err)
@@ -76,7 +74,7 @@ func (r *Registry) SetRoute(ctx context.Context, model string, route Route, by B
 	if err := r.loadedNow(model, ""); err != nil {
 		return err
 	}
-	return r.decide(ctx, Change{Model: model, Action: SetTraffic, Actor: by.Actor, Reason: by.Reason, Route: &route})
+	return r.decide(ctx, &Change{Model: model, Action: SetTraffic, Actor: by.Actor, Reason: by.Reason, Route: &route})
 }
 
 // loadedNow returns why a version cannot be acquired, nil if it can.
@@ -89,19 +87,34 @@ func (r *Registry) loadedNow(model, version string) error {
 	return nil
 }
 
-// decide records a change and carries out what it says of routes.
-func (r *Registry) decide(ctx context.Context, c Change) error {
+// decide records a change, which thereby has its time, and carries out what it says of routes.
+func (r *Registry) decide(ctx context.Context, c *Change) error {
 	c.At = r.options.Now().UTC()
-	if err := r.options.Routes.record(c); err != nil {
-		return err
+	if err := r.options.Routes.record(*c); err != nil {
+		return fmt.Errorf("%w: the change cannot be recorded: %w", ErrRefused, err)
 	}
 	r.options.Logger.InfoContext(ctx, "model change", slog.String("model", c.Model), slog.String("action", string(c.Action)),
 		slog.String("actor", c.Actor), slog.String("reason", c.Reason), slog.String("version", c.Version), slog.String("from", c.From))
+	r.publishNow(ctx)
+	return nil
+}
+
+// withdraw takes a change back that was recorded and not carried out, and returns why with what went
+// wrong doing so.
+func (r *Registry) withdraw(ctx context.Context, c Change, why error) error {
+	r.options.Logger.WarnContext(ctx, "model change not carried out", slog.String("model", c.Model), slog.String("action", string(c.Action)),
+		slog.String("actor", c.Actor), slog.Any("error", why))
+	if err := r.options.Routes.amend(c, nil); err != nil {
+		return fmt.Errorf("%w (and it stays on record: %w)", why, err)
+	}
+	return why
+}
+
+func (r *Registry) publishNow(ctx context.Context) {
 	r.mu.Lock()
 	swaps := r.publish()
 	r.mu.Unlock()
 	r.announce(ctx, swaps)
-	return nil
 }
 
 // Promote makes a version, by number or by another alias, the champion: it moves the Source's alias,
@@ -149,36 +162,56 @@ func (r *Registry) promote(ctx context.Context, model, version string, change Ch
 		return err
 	}
 	defer target.Release() // it stays loaded until it serves
+	var overrule func() error
 	if change.Action == Promote {
-		if err := r.heed(ctx, model, target.Version(), by, change.Forced); err != nil {
+		if overrule, err = r.heed(ctx, model, target.Version(), by, change.Forced); err != nil {
 			return err
 		}
 	}
 	change.Model, change.Version = model, target.Version()
 	change.From, _ = r.serving(model)
-	if err := source.SetAlias(ctx, model, Champion, target.Version()); err != nil {
-		err = fmt.Errorf("%w: move alias %q of %q to version %s: %w", ErrSource, Champion, model, target.Version(), err)
-		if change.Action != RollBack {
-			return err
-		}
-		// Whoever goes back is in a hurry.
+	if change.Action == RollBack { // at once, whatever the Source does
 		change.Route = &Route{Variants: []Variant{{Name: Champion, Version: target.Version(), Percent: 100}}}
-		if routed := r.decide(ctx, change); routed != nil {
-			return errors.Join(err, routed)
-		}
-		return fmt.Errorf("version %s answers by a route, until traffic is set anew: %w", target.Version(), err)
 	}
-	if change.Action == RollBack {
-		change.Route = &Route{}
-	}
-	if err := r.decide(ctx, change); err != nil {
+	if err := r.decide(ctx, &change); err != nil {
 		return err
 	}
-	if err := r.Poll(ctx); err != nil {
+	if err := r.moveChampion(ctx, source, model, target.Version(), overrule); err != nil {
+		if change.Action == RollBack {
+			return fmt.Errorf("version %s answers by a route, until traffic is set anew: %w", target.Version(), err)
+		}
+		return r.withdraw(ctx, change, err)
+	}
+	if err := r.look(ctx); err != nil {
 		return err
 	}
 	if serving, why := r.serving(model); serving != target.Version() {
-		return fmt.Errorf("%w: alias %q of %q was moved to version %s, but version %q serves: %w", ErrNotReady, Champion, model, target.Version(), serving, why)
+		err := fmt.Errorf("%w: alias %q of %q was moved to version %s, but version %q serves", ErrNotReady, Champion, model, target.Version(), serving)
+		if why != nil {
+			err = fmt.Errorf("%w: %w", err, why)
+		}
+		return err
+	}
+	if change.Action == RollBack {
+		ended := change
+		ended.Route = &Route{}
+		if err := r.options.Routes.amend(change, &ended); err != nil {
+			return fmt.Errorf("version %s serves, but a route to it stays: %w", target.Version(), err)
+		}
+		r.publishNow(ctx)
+	}
+	return nil
+}
+
+// moveChampion has the Source's champion be another version, once its gate is overruled if need be.
+func (r *Registry) moveChampion(ctx context.Context, source Aliaser, model, version string, overrule func() error) error {
+	if overrule != nil {
+		if err := overrule(); err != nil {
+			return err
+		}
+	}
+	if err := source.SetAlias(ctx, model, Champion, version); err != nil {
+		return fmt.Errorf("%w: move alias %q of %q to version %s: %w", ErrSource, Champion, model, version, err)
 	}
 	return nil
 }
@@ -192,31 +225,33 @@ func (r *Registry) promoteUnlisted(ctx context.Context, source Holder, model, ve
 	} else if !held {
 		return unknown
 	}
-	if err := r.heed(ctx, model, version, By{Actor: change.Actor, Reason: change.Reason}, change.Forced); err != nil {
+	overrule, err := r.heed(ctx, model, version, By{Actor: change.Actor, Reason: change.Reason}, change.Forced)
+	if err != nil {
 		return err
 	}
 	change.Model, change.Version = model, version
 	change.From, _ = r.serving(model)
-	move := func(to string) error {
-		if err := source.SetAlias(ctx, model, Champion, to); err != nil {
-			return fmt.Errorf("%w: move alias %q of %q to version %s: %w", ErrSource, Champion, model, to, err)
-		}
-		return nil
-	}
-	if err := move(version); err != nil {
+	if err := r.decide(ctx, &change); err != nil {
 		return err
 	}
-	if err := r.Poll(ctx); err != nil {
+	if err := r.moveChampion(ctx, source, model, version, overrule); err != nil {
+		return r.withdraw(ctx, change, err)
+	}
+	if err := r.look(ctx); err != nil {
+		return err
+	}
+	if err := r.await(ctx, model, version); err != nil {
 		return err
 	}
 	if serving, _ := r.serving(model); serving == version {
-		return r.decide(ctx, change)
+		return nil
 	}
 	failed := r.loadedNow(model, version)
 	if change.From != "" {
-		failed = errors.Join(failed, move(change.From))
+		failed = errors.Join(failed, r.moveChampion(ctx, source, model, change.From, nil))
 	}
-	return fmt.Errorf("alias %q of %q stays at version %q: %w", Champion, model, change.From, errors.Join(failed, r.Poll(ctx)))
+	failed = fmt.Errorf("alias %q of %q stays at version %q: %w", Champion, model, change.From, errors.Join(failed, r.look(ctx)))
+	return r.withdraw(ctx, change, failed)
 }
 
 // Load polls the Source, tries versions of the model that have failed or were quarantined again, and
@@ -225,21 +260,32 @@ func (r *Registry) Load(ctx context.Context, model string, by By) error {
 	if err := by.check(); err != nil {
 		return err
 	}
+	change := Change{Model: model, Action: Load, Actor: by.Actor, Reason: by.Reason}
+	if err := r.decide(ctx, &change); err != nil {
+		return err
+	}
+	if err := r.options.Routes.pardon(func(q quarantined) bool { return q.Model == model }); err != nil {
+		return r.withdraw(ctx, change, err)
+	}
 	r.mu.Lock()
 	if m := r.models[model]; m != nil {
 		m.unloaded = false
 		for _, v := range m.versions {
-			v.files = "" // of those that failed
+			v.files, v.condemned = "", "" // of those that failed
 		}
 	}
 	r.mu.Unlock()
-	if err := r.Poll(ctx); err != nil {
-		return err
+	err := r.look(ctx)
+	if err == nil {
+		err = r.await(ctx, model, "")
 	}
-	if err := r.loadedNow(model, ""); err != nil {
-		return err
+	if err == nil {
+		err = r.loadedNow(model, "")
 	}
-	return r.decide(ctx, Change{Model: model, Action: Load, Actor: by.Actor, Reason: by.Reason})
+	if err != nil {
+		return r.withdraw(ctx, change, err)
+	}
+	return nil
 }
 
 // Unload gives all versions of a model up, whatever the Source wants, until Load or the end. Requests
@@ -248,20 +294,24 @@ func (r *Registry) Unload(ctx context.Context, model string, by By) error {
 	if err := by.check(); err != nil {
 		return err
 	}
-	if err := r.lock(ctx); err != nil {
-		return err
-	}
-	defer r.unlock()
+	r.deciding.Lock()
+	defer r.deciding.Unlock()
 	r.mu.Lock()
 	m := r.models[model]
-	if m == nil || !m.wanted {
-		r.mu.Unlock()
+	known := m != nil && m.wanted
+	r.mu.Unlock()
+	if !known {
 		return r.loadedNow(model, "")
 	}
+	if err := r.decide(ctx, &Change{Model: model, Action: Unload, Actor: by.Actor, Reason: by.Reason}); err != nil {
+		return err
+	}
+	r.mu.Lock()
 	m.unloaded = true
 	m.adopt(Aspired{Name: model})
 	r.mu.Unlock()
-	return r.decide(ctx, Change{Model: model, Action: Unload, Actor: by.Actor, Reason: by.Reason})
+	r.publishNow(ctx)
+	return nil
 }
 
 // before returns the version that served before the one that does, "" if there is none to go back to.

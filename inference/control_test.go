@@ -234,68 +234,6 @@ func TestUnloadAndLoad(t *testing.T) {
 	}
 }
 
-// fail tells the registry of answers that were of no use.
-func fail(t *testing.T, r *Registry, version string, good, bad int) {
-	t.Helper()
-	h, err := r.Acquire("m", version)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Release()
-	for range bad {
-		h.Answered(false)
-	}
-	for range good {
-		h.Answered(true)
-	}
-}
-
-func TestQuarantine(t *testing.T) {
-	s := three(t)
-	r := newRegistry(t, s, Options{})
-	poll(t, r)
-	fail(t, r, "", 64, 15) // spread thin
-	fail(t, r, "", 0, 15)
-	if got := states(r, "m"); got != "1:AVAILABLE 2:AVAILABLE 3:AVAILABLE -> 2 champion=2" {
-		t.Errorf("below the threshold: got %s", got)
-	}
-	fail(t, r, "", 64, 0)
-	if err := r.Promote(t.Context(), "m", "3", anna); err != nil {
-		t.Fatal(err)
-	}
-	fail(t, r, "3", 0, 16)
-	settled(t, r, "1:AVAILABLE 2:AVAILABLE 3:FAILED -> 2 champion=2")
-	poll(t, r) // the source still wants it, and its files are the same
-	if got, want := answer(t, r, "m", "3"), `model not ready: "m" version 3 has failed: quarantined: 16 of its last 64 answers failed`; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-	if got := answer(t, r, "m", ""); got != "m/2=12" {
-		t.Errorf("got %s", got)
-	}
-	// There is nothing else to go back to.
-	fail(t, r, "", 0, 64)
-	settled(t, r, "1:AVAILABLE 2:AVAILABLE 3:FAILED -> 2 champion=2")
-	// An operator, or other files, give it another chance.
-	if err := r.Load(t.Context(), "m", anna); err != nil {
-		t.Fatal(err)
-	}
-	settled(t, r, "1:AVAILABLE 2:AVAILABLE 3:AVAILABLE -> 3 champion=3")
-}
-
-// settled waits until the model is in these states: a quarantine is a goroutine's work.
-func settled(t *testing.T, r *Registry, want string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	for states(r, "m") != want {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("got %s, want %s", states(r, "m"), want)
-		case <-time.After(time.Millisecond):
-		}
-	}
-}
-
 // A shadow sees what the champion sees, and costs the caller nothing when it is slow.
 func TestShadow(t *testing.T) {
 	s := three(t)

@@ -35,32 +35,35 @@ func (v Verdict) passes() bool {
 	return v.Said == "" || v.Said == GatePassed || v.Said == GateForced
 }
 
-// heed returns ErrRefused for a version that its gate did not let pass, unless it is forced.
-func (r *Registry) heed(ctx context.Context, model, version string, by By, force bool) error {
+// heed returns ErrRefused for a version that its gate did not let pass, unless it is forced. Where the
+// gate is to be overruled, overrule does that; else it is nil.
+func (r *Registry) heed(ctx context.Context, model, version string, by By, force bool) (overrule func() error, err error) {
 	if force && strings.TrimSpace(by.Reason) == "" {
-		return fmt.Errorf("%w: reason: expected why the gate is overruled, got nothing", ErrRefused)
+		return nil, fmt.Errorf("%w: reason: expected why the gate is overruled, got nothing", ErrRefused)
 	}
 	keeper, ok := r.source.(Gatekeeper)
 	if !ok {
-		return nil
+		return nil, nil
 	}
 	verdict, err := keeper.Verdict(ctx, model, version)
 	if err != nil {
-		return fmt.Errorf("%w: the gate's verdict on version %s of %q: %w", ErrSource, version, model, err)
+		return nil, fmt.Errorf("%w: the gate's verdict on version %s of %q: %w", ErrSource, version, model, err)
 	}
 	if !force && !verdict.passes() {
 		why := verdict.Reason
 		if verdict.Said == GatePending {
 			why = "its training ended before the gate had decided"
 		}
-		return fmt.Errorf("%w: model %q version %s: the gate's verdict is %q: %s; to promote it all the same, force it and say why",
+		return nil, fmt.Errorf("%w: model %q version %s: the gate's verdict is %q: %s; to promote it all the same, force it and say why",
 			ErrRefused, model, version, clip(verdict.Said), why)
 	}
 	if !force || verdict.Said == GatePassed {
+		return nil, nil
+	}
+	return func() error {
+		if err := keeper.Overrule(ctx, model, version, by); err != nil {
+			return fmt.Errorf("%w: overrule the gate's verdict on version %s of %q: %w", ErrSource, version, model, err)
+		}
 		return nil
-	}
-	if err := keeper.Overrule(ctx, model, version, by); err != nil {
-		return fmt.Errorf("%w: overrule the gate's verdict on version %s of %q: %w", ErrSource, version, model, err)
-	}
-	return nil
+	}, nil
 }

@@ -15,53 +15,83 @@ import (
 	"footballprediction/inference/batch"
 )
 
-// load brings one version on its way, and makes it available or Failed. It returns an error only
-// where ctx ended it; the version is then tried again at the next poll.
-func (r *Registry) load(ctx context.Context, v *versionRecord) error {
+// load brings a version on its way, and makes it available or Failed. The caller has taken a token of
+// loader.fetching.
+func (r *Registry) load(l loading) {
+	defer r.end(l)
 	began := r.options.Now()
-	r.begin(v)
-	dir, err := r.source.Fetch(ctx, v.model, v.version)
+	r.begin(l)
+	late := time.AfterFunc(fetchPatience, l.next)
+	dir, err := r.source.Fetch(l.ctx, l.v.model, l.v.version)
+	late.Stop()
+	<-r.loader.fetching
 	if err != nil {
-		return r.fail(ctx, v, began, "", fmt.Errorf("fetch: %w", err))
+		r.fail(l, began, "", fmt.Errorf("fetch: %w", err))
+		return
 	}
+	waits := r.options.Now()
+	if err := r.takeTurn(l); err != nil {
+		r.fail(l, began, "", err)
+		return
+	}
+	defer func() { <-r.loader.preparing }()
+	began = began.Add(r.options.Now().Sub(waits))
 	files, err := fingerprint(dir)
 	if err != nil {
-		return r.fail(ctx, v, began, "", HideFolder(err, dir))
+		r.fail(l, began, "", HideFolder(err, dir))
+		return
 	}
-	if !r.open(v, files) {
-		return nil
+	if !r.open(l, files) {
+		return
 	}
-	live, err := r.prepare(ctx, v, dir)
+	live, err := r.prepare(l.ctx, l.v, dir)
 	if err != nil {
-		return r.fail(ctx, v, began, files, HideFolder(err, dir))
+		r.fail(l, began, files, HideFolder(err, dir))
+		return
 	}
 	if now, err := fingerprint(dir); err != nil || now != files {
 		err = errors.Join(err, errors.New("its files changed while it was loaded"), live.model.Close())
-		return r.fail(ctx, v, began, files, HideFolder(err, dir))
+		r.fail(l, began, files, HideFolder(err, dir))
+		return
 	}
-	r.serve(ctx, v, began, live)
-	return nil
+	r.serve(l, began, live)
+}
+
+// takeTurn waits for a version's turn to be prepared, and takes the token of loader.preparing.
+func (r *Registry) takeTurn(l loading) error {
+	select {
+	case <-l.after:
+	case <-l.ctx.Done():
+		return l.ctx.Err()
+	}
+	select {
+	case r.loader.preparing <- struct{}{}:
+		return nil
+	case <-l.ctx.Done():
+		return l.ctx.Err()
+	}
 }
 
 // begin says that the version is being loaded, unless it has failed: it stays so until there are other
 // files.
-func (r *Registry) begin(v *versionRecord) {
+func (r *Registry) begin(l loading) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if v.state == Start {
-		v.state = Loading
+	if l.v.state == Start && l.ctx.Err() == nil {
+		l.v.state = Loading
 		r.touch()
 	}
 }
 
-// open says that what was fetched is being loaded; false means that the same files have failed before.
-func (r *Registry) open(v *versionRecord, files string) bool {
+// open says that what was fetched is being loaded; false means that the same files have failed before,
+// or that the version is wanted no longer.
+func (r *Registry) open(l loading, files string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if v.state == Failed && v.files == files {
+	if l.ctx.Err() != nil || l.v.state == Failed && l.v.files == files {
 		return false
 	}
-	v.state, v.reason, v.files = Loading, "", files
+	l.v.state, l.v.reason, l.v.files = Loading, "", files
 	r.touch()
 	return true
 }
@@ -120,20 +150,27 @@ func (r *Registry) prepare(ctx context.Context, v *versionRecord, dir string) (l
 	return live, nil
 }
 
-// serve makes a version available.
-func (r *Registry) serve(ctx context.Context, v *versionRecord, began time.Time, live *version) {
+// serve makes a version available, if it is wanted still.
+func (r *Registry) serve(l loading, began time.Time, live *version) {
+	v := l.v
 	live.holders.Store(1)
 	// Closing takes its time, which the request that was the last holder need not spend.
 	live.unload = func() { go r.unload(v, live) }
 	live.sicken = func() { go r.quarantine(v, live) }
 	now := r.options.Now()
-	r.loaded.Add(1)
 	r.mu.Lock()
+	if r.closed || l.ctx.Err() != nil {
+		r.mu.Unlock()
+		r.fail(l, began, "", errors.Join(l.ctx.Err(), live.model.Close()))
+		return
+	}
+	r.loaded.Add(1)
 	replaced := v.live
 	if replaced != nil {
 		r.expectDrained(v, replaced)
 	}
 	v.state, v.reason, v.quarantined, v.loadedAt, v.live = Available, "", false, now, live
+	v.condemned = r.options.Routes.condemned(v.identity(v.files))
 	v.inputs, v.outputs, v.metadata = live.model.Inputs(), live.model.Outputs(), live.metadata
 	v.open++
 	swaps := r.publish()
@@ -143,8 +180,8 @@ func (r *Registry) serve(ctx context.Context, v *versionRecord, began time.Time,
 		replaced.release()
 	}
 	r.options.Loaded(v.model, now.Sub(began), nil)
-	r.log(v).InfoContext(ctx, "model version available", slog.String("serving", serving), slog.Duration("took", now.Sub(began)))
-	r.announce(ctx, swaps)
+	r.log(v).InfoContext(l.ctx, "model version available", slog.String("serving", serving), slog.Duration("took", now.Sub(began)))
+	r.announce(l.ctx, swaps)
 }
 
 func (r *Registry) log(v *versionRecord) *slog.Logger {
@@ -172,15 +209,17 @@ func (r *Registry) unload(v *versionRecord, live *version) {
 	r.log(v).Info("model version closed")
 }
 
-// fail says why a version could not be loaded, and from which files.
-func (r *Registry) fail(ctx context.Context, v *versionRecord, began time.Time, files string, err error) error {
+// fail says why a version could not be loaded, and from which files, unless it is wanted no longer.
+func (r *Registry) fail(l loading, began time.Time, files string, err error) {
+	v := l.v
 	r.mu.Lock()
-	if ctx.Err() != nil {
-		defer r.mu.Unlock()
+	if r.closed || l.ctx.Err() != nil {
 		if v.state == Loading {
 			v.state = Start
 		}
-		return ctx.Err()
+		r.mu.Unlock()
+		r.log(v).InfoContext(l.ctx, "model version wanted no longer, it is not loaded", slog.Any("error", err))
+		return
 	}
 	reason := err.Error()
 	if v.live != nil {
@@ -191,11 +230,10 @@ func (r *Registry) fail(ctx context.Context, v *versionRecord, began time.Time, 
 	swaps := r.publish()
 	r.mu.Unlock()
 	if !again {
-		r.log(v).ErrorContext(ctx, "model version failed, what serves goes on", slog.Any("error", err))
+		r.log(v).ErrorContext(l.ctx, "model version failed, what serves goes on", slog.Any("error", err))
 	}
 	r.options.Loaded(v.model, r.options.Now().Sub(began), err)
-	r.announce(ctx, swaps)
-	return nil
+	r.announce(l.ctx, swaps)
 }
 
 // fingerprint tells whether files in dir were added, removed, replaced or written, by their names,

@@ -40,18 +40,20 @@ func TestNudge(t *testing.T) {
 		after(time.Minute, 0)
 		r.Nudge()
 		after(0, 1)
+		r.Nudge()
+		after(time.Second, 2)
 		if len(s.held.Models) != 1 || s.held.Models[0].Serving != "1" {
 			t.Errorf("told of %+v", s.held)
 		}
 		for range 100 {
 			r.Nudge()
 		}
-		after(900*time.Millisecond, 1)
+		after(900*time.Millisecond, 2)
 		for range 100 {
 			r.Nudge()
 		}
-		after(101*time.Millisecond, 2)
-		after(67*time.Minute, 3) // then none but the usual one, an hour later, give or take a tenth
+		after(101*time.Millisecond, 3)
+		after(67*time.Minute, 4) // then none but the usual one, an hour later, give or take a tenth
 		cancel()
 		if err := <-stopped; err != nil {
 			t.Error(err)

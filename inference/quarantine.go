@@ -2,9 +2,12 @@ package inference
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"math/bits"
+	"slices"
 	"sync/atomic"
 )
 
@@ -46,7 +49,8 @@ func (v *version) answered(ok bool) {
 }
 
 // quarantine takes a version that fails in service out of it, where another can stand in: bad answers
-// of some requests are better than none of any. It is on record as the Registry's own decision.
+// of some requests are better than none of any. It is on record as the Registry's own decision, and
+// holds after a restart.
 func (r *Registry) quarantine(v *versionRecord, failing *version) {
 	ctx := context.Background()
 	r.mu.Lock()
@@ -55,9 +59,7 @@ func (r *Registry) quarantine(v *versionRecord, failing *version) {
 		r.mu.Unlock() // it has been replaced or given up meanwhile
 		return
 	}
-	v.state, v.quarantined, v.live = Failed, true, nil
-	if m.labels[""] == v.version && m.choose("", m.wish.Serving) == "" {
-		v.state, v.quarantined, v.live = Available, false, failing
+	if !m.spare(v) {
 		r.mu.Unlock()
 		r.log(v).ErrorContext(ctx, "model version fails in service, and there is none to go back to")
 		failing.health.failed.Store(0)
@@ -69,15 +71,66 @@ func (r *Registry) quarantine(v *versionRecord, failing *version) {
 	m.quarantines++
 	r.expectDrained(v, failing)
 	swaps := r.publish()
-	serving := m.labels[""]
+	serving, identity := m.labels[""], v.identity(v.files)
 	r.mu.Unlock()
 	r.log(v).ErrorContext(ctx, "model version quarantined: it fails in service",
 		slog.String("reason", v.reason), slog.String("serving", serving))
 	r.announce(ctx, swaps)
-	if err := r.options.Routes.record(Change{
+	identity.Reason = v.reason
+	if err := r.options.Routes.condemn(identity, Change{
 		At: r.options.Now().UTC(), Model: v.model, Action: Quarantine, Actor: registryActor, Reason: why, Version: serving, From: v.version,
 	}); err != nil {
-		r.log(v).ErrorContext(ctx, "the quarantine is not on record", slog.Any("error", err))
+		r.log(v).ErrorContext(ctx, "the quarantine is not on record, and ends with a restart", slog.Any("error", err))
 	}
 	failing.release()
+}
+
+// spare makes a version Failed and quarantined where another can stand in for it, and tells whether it
+// did. Requires Registry.mu be held.
+func (m *modelRecord) spare(v *versionRecord) bool {
+	live := v.live
+	v.state, v.quarantined, v.live = Failed, true, nil
+	if m.labels[""] == v.version && m.choose("", m.wish.Serving) == "" {
+		v.state, v.quarantined, v.live = Available, false, live
+		return false
+	}
+	return true
+}
+
+// spareCondemned is spare for all versions that were quarantined before a restart, and returns what was
+// loaded of them, to be released. Requires r.mu be held.
+func (r *Registry) spareCondemned(m *modelRecord) (failing []*version) {
+	for _, v := range m.versions {
+		if live := v.live; live != nil && v.condemned != "" && v.state == Available && m.spare(v) {
+			v.reason = v.condemned
+			r.expectDrained(v, live)
+			failing = append(failing, live)
+		}
+	}
+	return failing
+}
+
+// identity is what a version is known by after a restart. files is the fingerprint of those loaded.
+func (v *versionRecord) identity(files string) quarantined {
+	q := quarantined{Model: v.model, Version: v.version, Revision: v.revision}
+	if q.Revision == "" {
+		sum := sha256.Sum256([]byte(files))
+		q.Files = hex.EncodeToString(sum[:])
+	}
+	return q
+}
+
+// pardon ends the quarantines of versions that the source wants no longer, or of which it has another
+// revision.
+func (r *Registry) pardon(ctx context.Context, wishes []Aspired) {
+	err := r.options.Routes.pardon(func(q quarantined) bool {
+		at := slices.IndexFunc(wishes, func(wish Aspired) bool { return wish.Name == q.Model })
+		if at < 0 || wishes[at].Err != nil || (q.Revision == "") != (len(wishes[at].Revisions) == 0) {
+			return false // the source does not know just now, or it is not the one that had the version
+		}
+		return !slices.Contains(wishes[at].Versions, q.Version) || wishes[at].Revisions[q.Version] != q.Revision
+	})
+	if err != nil {
+		r.options.Logger.ErrorContext(ctx, "a quarantine that has ended stays on record", slog.Any("error", err))
+	}
 }

@@ -56,8 +56,10 @@ type versionRecord struct {
 	reason         string // why it failed
 	files          string // fingerprint of the files that failed or were loaded
 	quarantined    bool   // Failed in service
+	condemned      string // why, where that was before a restart
 	loadedAt       time.Time
 	live           *version // what is loaded: of this revision if Available, else of the one before
+	cancel         func()   // ends the load that is under way; nil: none is
 	draining       *version // what was given up last
 	open           int      // how many models were opened for it and are not closed
 	inputs         []TensorSpec
@@ -70,9 +72,9 @@ func CompareVersions(a, b string) int {
 	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
 }
 
-// adopt makes the source's wishes the Registry's own and returns the versions to be loaded: those
-// that are to serve first, then the highest first.
-func (r *Registry) adopt(ctx context.Context, wishes []Aspired) []*versionRecord {
+// adopt makes the source's wishes the Registry's own, and begins to load what is wanted newly. Requires
+// r.deciding be held.
+func (r *Registry) adopt(ctx context.Context, wishes []Aspired) {
 	now := r.options.Now()
 	var partial []Aspired // newly so
 	var swaps []swap
@@ -104,7 +106,7 @@ func (r *Registry) adopt(ctx context.Context, wishes []Aspired) []*versionRecord
 			m.dismiss()
 		}
 		for version, v := range m.versions {
-			if !v.wanted && v.live == nil && v.state != Unloading {
+			if !v.wanted && v.live == nil && v.state != Unloading && v.cancel == nil {
 				delete(m.versions, version) // END was shown since the last poll
 			}
 		}
@@ -113,15 +115,16 @@ func (r *Registry) adopt(ctx context.Context, wishes []Aspired) []*versionRecord
 		}
 	}
 	swaps = r.publish()
-	return r.unloaded()
+	r.loadWanted()
 }
 
-// unloaded returns what adopt returns. Requires r.mu be held.
+// unloaded returns the versions that are to be loaded and are not on their way: those that are to serve
+// first, then the highest first. Requires r.mu be held.
 func (r *Registry) unloaded() []*versionRecord {
 	var all []*versionRecord
 	for _, m := range r.models {
 		for _, v := range m.versions {
-			if v.wanted && (v.state == Start || v.state == Failed) {
+			if v.wanted && v.cancel == nil && (v.state == Start || v.state == Failed) {
 				all = append(all, v)
 			}
 		}
@@ -151,10 +154,20 @@ func (m *modelRecord) adopt(wish Aspired) {
 			m.versions[version] = &versionRecord{model: m.name, version: version, revision: revision, wanted: true}
 		case v.revision != revision:
 			v.revision, v.state, v.reason, v.files, v.quarantined = revision, Start, "", "", false
+			v.abandon()
 		}
 	}
 	for version, v := range m.versions {
-		v.wanted = slices.Contains(wish.Versions, version) || v.wanted && wish.Err != nil
+		if v.wanted = slices.Contains(wish.Versions, version) || v.wanted && wish.Err != nil; !v.wanted {
+			v.abandon()
+		}
+	}
+}
+
+// abandon ends the load that is under way, if one is.
+func (v *versionRecord) abandon() {
+	if v.cancel != nil {
+		v.cancel()
 	}
 }
 
@@ -163,6 +176,7 @@ func (m *modelRecord) dismiss() {
 	m.wanted, m.unloaded, m.wish, m.previous = false, false, Aspired{Name: m.name}, ""
 	for _, v := range m.versions {
 		v.wanted = false
+		v.abandon()
 	}
 }
 

@@ -48,12 +48,12 @@ type Options struct {
 // every poll if they could not be fetched. Changes in the files of a loaded version are not looked at,
 // but a version whose revision changes is loaded anew; until that succeeds, what was loaded answers.
 //
-// Versions are loaded one after another, so that all loads together take one core from those who are
-// served.
+// Versions are fetched a few at a time, and then loaded one after another, so that all loads together
+// take one core from those who are served. None keeps a decision or the rest of what is wanted waiting.
 //
 // A version that fails in service is quarantined: it is Failed, and the version that served before
-// serves again, if it is still loaded, until the source names another or the files change. It is on
-// record among the changes.
+// serves again, if it is still loaded, until the source names another or the files change, or somebody
+// has it loaded. It is on record among the changes, and holds after a restart.
 //
 // All methods are safe for concurrent use. Acquire and Route wait for nothing that loads.
 type Registry struct {
@@ -63,9 +63,13 @@ type Registry struct {
 
 	table   atomic.Pointer[table]
 	shadows *shadows
-	polling chan struct{}  // holds a token while somebody polls or closes
-	nudged  chan struct{}  // holds a token when Run had better poll soon
-	loaded  sync.WaitGroup // versions not closed yet; added to by whoever polls
+	nudged  chan struct{} // holds a token when Run had better poll soon
+	looking chan struct{} // holds a token while somebody reads the source
+	loader  loader
+	loaded  sync.WaitGroup // versions not closed yet
+
+	// deciding is held while what is wanted changes, on disk and in memory. It is locked before mu.
+	deciding sync.Mutex
 
 	mu      sync.Mutex // guards the rest; not held while anything is fetched, opened, run or closed
 	models  map[string]*modelRecord
@@ -100,7 +104,8 @@ func NewRegistry(source Source, opener Opener, options Options) *Registry {
 	}
 	r := &Registry{
 		source: source, opener: opener, options: options,
-		polling: make(chan struct{}, 1), nudged: make(chan struct{}, 1), models: map[string]*modelRecord{}, changed: make(chan struct{}), shadows: newShadows(),
+		looking: make(chan struct{}, 1), nudged: make(chan struct{}, 1), loader: newLoader(),
+		models: map[string]*modelRecord{}, changed: make(chan struct{}), shadows: newShadows(),
 	}
 	r.table.Store(&table{})
 	return r
@@ -149,9 +154,9 @@ func (r *Registry) Routed(name string) bool {
 	return m != nil && m.route != nil
 }
 
-// Run polls the source until ctx is done, and returns nil then. It does not poll at once: call Poll
-// first, so as to know whether there is anything to serve. A load that ctx cannot end, such as one that
-// waits for a disk, does not keep Run; Close waits for it.
+// Run reads the source until ctx is done, and returns nil then. It does not do so at once: call Poll
+// first, so as to know whether there is anything to serve. It waits for no load: what takes its time
+// keeps nothing else from being loaded or given up.
 func (r *Registry) Run(ctx context.Context) error {
 	timer := time.NewTimer(r.pause())
 	defer timer.Stop()
@@ -167,15 +172,15 @@ func (r *Registry) Run(ctx context.Context) error {
 			}
 		case <-timer.C:
 		}
-		polled := make(chan struct{})
+		looked := make(chan struct{})
 		go func() {
-			defer close(polled)
-			// Poll has logged its error and keeps it for Status. What serves goes on.
-			_ = r.Poll(ctx)
+			defer close(looked)
+			// look has logged its error and keeps it for Status. What serves goes on.
+			_ = r.look(ctx)
 		}()
 		select {
-		case <-polled:
-		case <-ctx.Done():
+		case <-looked:
+		case <-ctx.Done(): // which a source that waits for a disk may not heed
 			return nil
 		}
 		last = time.Now()
@@ -206,23 +211,44 @@ func (r *Registry) pause() time.Duration {
 // failed. An error means that the source could not be read, or that ctx or the Registry ended; how
 // each version fared is in Status.
 func (r *Registry) Poll(ctx context.Context) error {
-	if err := r.lock(ctx); err != nil {
-		return err
+	err := r.look(ctx)
+	if err == nil {
+		err = r.await(ctx, "", "")
 	}
-	defer r.unlock()
+	if err == nil {
+		r.keep(ctx)
+	}
+	return err
+}
+
+// look asks the source what should be served, gives up what should not, and begins to load the rest.
+func (r *Registry) look(ctx context.Context) error {
+	select {
+	case r.looking <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-r.looking }()
+	if r.isClosed() {
+		return errClosed
+	}
+	r.keep(ctx)
 	wishes, err := r.source.List(ctx)
 	if err != nil {
 		return r.unlisted(ctx, fmt.Errorf("list models: %w", err))
 	}
-	for _, v := range r.adopt(ctx, wishes) {
-		if err := r.load(ctx, v); err != nil {
-			return err
-		}
-	}
+	r.deciding.Lock()
+	defer r.deciding.Unlock()
+	r.adopt(ctx, wishes)
+	r.pardon(ctx, wishes)
+	return nil
+}
+
+// keep tells a Keeper what is held.
+func (r *Registry) keep(ctx context.Context) {
 	if keeper, ok := r.source.(Keeper); ok {
 		keeper.Keep(ctx, r.Status())
 	}
-	return nil
 }
 
 // unlisted keeps err, by which the source could not be read, and says so once.
@@ -242,18 +268,10 @@ func sameError(a, b error) bool {
 	return a == nil && b == nil || a != nil && b != nil && a.Error() == b.Error()
 }
 
-// Close gives all versions up and waits until each is closed, which is when its last handle has been
-// released, or until ctx is done. There is nothing to acquire from then on.
+// Close gives all versions up, ends loads and waits until each version is closed, which is when its
+// last handle has been released, or until ctx is done. There is nothing to acquire from then on.
 func (r *Registry) Close(ctx context.Context) error {
-	select {
-	case r.polling <- struct{}{}: // even if ctx is done
-	default:
-		select {
-		case r.polling <- struct{}{}:
-		case <-ctx.Done():
-			return fmt.Errorf("close models: wait for a load: %w", ctx.Err())
-		}
-	}
+	r.deciding.Lock()
 	r.mu.Lock()
 	r.closed = true
 	for _, m := range r.models {
@@ -261,39 +279,39 @@ func (r *Registry) Close(ctx context.Context) error {
 	}
 	swaps := r.publish()
 	r.mu.Unlock()
-	r.unlock()
+	r.deciding.Unlock()
+	r.loader.stop()
 	r.announce(ctx, swaps)
 	r.shadows.close()
 
+	if err := ended(ctx, &r.loader.loads); err != nil {
+		return fmt.Errorf("close models: wait for a load: %w", err)
+	}
+	if err := ended(ctx, &r.loaded); err != nil {
+		return fmt.Errorf("close models: wait for handles: %w", err)
+	}
+	return nil
+}
+
+// ended waits for a group, or until ctx is done.
+func ended(ctx context.Context, group *sync.WaitGroup) error {
 	done := make(chan struct{})
 	go func() {
-		r.loaded.Wait()
+		group.Wait()
 		close(done)
 	}()
 	select {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("close models: wait for handles: %w", ctx.Err())
+		return ctx.Err()
 	}
 }
 
 var errClosed = errors.New("the registry is closed")
 
-// lock makes the caller the only one who polls.
-func (r *Registry) lock(ctx context.Context) error {
-	select {
-	case r.polling <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+func (r *Registry) isClosed() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed {
-		r.unlock()
-		return errClosed
-	}
-	return nil
+	return r.closed
 }
-
-func (r *Registry) unlock() { <-r.polling }

@@ -177,22 +177,24 @@ func TestRunPollsEveryInterval(t *testing.T) {
 	})
 }
 
+// Who waits no longer for a load does not end it.
 func TestPollCancelled(t *testing.T) {
 	s := newStage(t)
 	s.put(t, "m", "1", "good")
 	r := newRegistry(t, s, Options{})
 	ctx, cancel := context.WithCancel(t.Context())
-	s.onOpen = func(ctx context.Context, _ string) error { cancel(); return ctx.Err() }
+	goOn := make(chan struct{})
+	s.onOpen = func(ctx context.Context, _ string) error { cancel(); <-goOn; return ctx.Err() }
 	if err := r.Poll(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if got := states(r, "m"); got != "1:START -> " {
+	if got := states(r, "m"); got != "1:LOADING -> " {
 		t.Errorf("got %s", got)
 	}
-	s.onOpen = nil
+	close(goOn)
 	poll(t, r)
-	if got := states(r, "m"); got != "1:AVAILABLE -> 1" {
-		t.Errorf("got %s", got)
+	if got := states(r, "m"); got != "1:AVAILABLE -> 1" || len(s.opened) != 1 {
+		t.Errorf("got %s, opened %v", got, s.opened)
 	}
 }
 

@@ -62,6 +62,8 @@ type Routes struct {
 type routesState struct {
 	Routes  map[string]Route `json:"routes"`  // by model
 	Changes []Change         `json:"changes"` // the latest last
+	// Quarantined are versions that failed in service and are not to serve after a restart either.
+	Quarantined []quarantined `json:"quarantined,omitempty"`
 }
 
 // OpenRoutes reads the file, if it is there; an empty path keeps everything in memory. A file that
@@ -122,20 +124,57 @@ func (r *Routes) Versions(model string) (versions []string) {
 	return versions
 }
 
-// record keeps a change, and the route that it set. Where it cannot be kept nothing has changed.
+// record keeps a change, and the route that it sets. Where it cannot be kept nothing has changed.
 func (r *Routes) record(c Change) error {
+	return r.edit(func(next *routesState) {
+		next.add(c)
+		next.set(c)
+	})
+}
+
+func (s *routesState) add(c Change) {
+	s.Changes = append(s.Changes, c)
+	if extra := len(s.Changes) - changesMax; extra > 0 {
+		s.Changes = s.Changes[extra:]
+	}
+}
+
+// amend has another change stand where one was recorded; nil takes it back. The route that it set stays,
+// unless the other sets one.
+func (r *Routes) amend(recorded Change, other *Change) error {
+	return r.edit(func(next *routesState) {
+		for i, c := range slices.Backward(next.Changes) {
+			if c.At.Equal(recorded.At) && c.Model == recorded.Model && c.Action == recorded.Action {
+				next.Changes = slices.Delete(next.Changes, i, i+1)
+				if other != nil {
+					next.Changes = slices.Insert(next.Changes, i, *other)
+				}
+				break
+			}
+		}
+		if other != nil {
+			next.set(*other)
+		}
+	})
+}
+
+// set sets the route that a change is about.
+func (s *routesState) set(c Change) {
+	if c.Route == nil {
+		return
+	}
+	s.Routes[c.Model] = *c.Route
+	if len(c.Route.Variants) == 0 && c.Route.Shadow == "" {
+		delete(s.Routes, c.Model)
+	}
+}
+
+// edit changes the file and then what is in memory.
+func (r *Routes) edit(change func(next *routesState)) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	next := routesState{Routes: maps.Clone(r.state.Routes), Changes: append(slices.Clone(r.state.Changes), c)}
-	if extra := len(next.Changes) - changesMax; extra > 0 {
-		next.Changes = next.Changes[extra:]
-	}
-	if c.Route != nil {
-		next.Routes[c.Model] = *c.Route
-		if len(c.Route.Variants) == 0 && c.Route.Shadow == "" {
-			delete(next.Routes, c.Model)
-		}
-	}
+	next := routesState{Routes: maps.Clone(r.state.Routes), Changes: slices.Clone(r.state.Changes), Quarantined: slices.Clone(r.state.Quarantined)}
+	change(&next)
 	if r.path != "" {
 		text, err := json.MarshalIndent(next, "", "  ")
 		if err == nil {
@@ -150,6 +189,56 @@ func (r *Routes) record(c Change) error {
 	}
 	r.state = next
 	return nil
+}
+
+// quarantined is a version that failed in service, of that revision and, where its Source tells none,
+// of these files.
+type quarantined struct {
+	Model    string `json:"model"`
+	Version  string `json:"version"`
+	Revision string `json:"revision,omitempty"`
+	Files    string `json:"files,omitempty"` // the hash of their fingerprint
+	Reason   string `json:"reason"`
+}
+
+func (q quarantined) same(other quarantined) bool {
+	return q.Model == other.Model && q.Version == other.Version && q.Revision == other.Revision && q.Files == other.Files
+}
+
+// condemn keeps a quarantine, and its change, beyond a restart.
+func (r *Routes) condemn(q quarantined, c Change) error {
+	return r.edit(func(next *routesState) {
+		next.add(c)
+		next.Quarantined = append(slices.DeleteFunc(next.Quarantined, func(other quarantined) bool {
+			return other.Model == q.Model && other.Version == q.Version
+		}), q)
+		if extra := len(next.Quarantined) - changesMax; extra > 0 {
+			next.Quarantined = next.Quarantined[extra:]
+		}
+	})
+}
+
+// condemned returns why a version was quarantined, "" if it was not.
+func (r *Routes) condemned(q quarantined) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, other := range r.state.Quarantined {
+		if other.same(q) {
+			return other.Reason
+		}
+	}
+	return ""
+}
+
+// pardon ends the quarantines that end says. It writes nothing where there are none.
+func (r *Routes) pardon(ends func(quarantined) bool) error {
+	r.mu.Lock()
+	none := !slices.ContainsFunc(r.state.Quarantined, ends)
+	r.mu.Unlock()
+	if none {
+		return nil
+	}
+	return r.edit(func(next *routesState) { next.Quarantined = slices.DeleteFunc(next.Quarantined, ends) })
 }
 
 // Changes returns what was decided about a model, the latest first.

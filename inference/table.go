@@ -65,6 +65,10 @@ func (r *Registry) publish() (swaps []swap) {
 	for name, m := range r.models {
 		from := m.labels[""]
 		m.relabel()
+		if condemned := r.spareCondemned(m); condemned != nil {
+			unwanted = append(unwanted, condemned...)
+			m.relabel()
+		}
 		if to := m.labels[""]; to != from {
 			swaps = append(swaps, swap{name, from, to})
 			if from != "" && to != "" {

@@ -56,7 +56,7 @@ func newClient(server Server, o Options) *client {
 		Transport: &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
 			TLSClientConfig:        server.tls,
-			MaxConnsPerHost:        4,
+			MaxConnsPerHost:        8, // a few fetches, each on one, keep nothing else waiting
 			MaxIdleConnsPerHost:    2,
 			IdleConnTimeout:        time.Minute,
 			MaxResponseHeaderBytes: headerBytesMax,

@@ -15,10 +15,11 @@ import (
 
 // Fetch implements inference.Source. A version that is asked for again has failed to load: its files,
 // which may have been damaged on the way or not have been complete, are fetched again now and then.
+// Other versions may be fetched, and List called, meanwhile, but the same version only once at a time.
 func (s *Source) Fetch(ctx context.Context, name, version string) (string, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	revision := s.said[name].Revisions[version]
+	s.mu.Unlock()
 	if revision == "" {
 		return s.fallback.Fetch(ctx, name, version)
 	}
@@ -29,9 +30,11 @@ func (s *Source) Fetch(ctx context.Context, name, version string) (string, error
 	return got.dir, nil
 }
 
-// copyOf returns a copy that stays until giveUp. Requires s.mu be held.
+// copyOf returns a copy that stays until giveUp.
 func (s *Source) copyOf(ctx context.Context, key versionKey) (*localCopy, error) {
+	s.mu.Lock()
 	known := s.copies[key]
+	s.mu.Unlock()
 	now := s.options.Now()
 	if known == nil {
 		found, broken, err := s.store.find(key.model, key.version, key.revision, now)
@@ -47,19 +50,22 @@ func (s *Source) copyOf(ctx context.Context, key versionKey) (*localCopy, error)
 	} else if now.Before(known.again) {
 		return known, nil
 	}
+	var fetched *copied
 	if known == nil || !known.again.IsZero() {
-		fetched, err := s.fetch(ctx, key)
-		if err != nil && known == nil {
+		var err error
+		if fetched, err = s.fetch(ctx, key); err != nil && known == nil {
 			return nil, err
 		}
-		if err == nil {
-			wait := time.Duration(0)
-			if known != nil {
-				wait = known.wait
-				s.giveUp(key)
-			}
-			known = &localCopy{copied: fetched, wait: wait}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if fetched != nil {
+		wait := time.Duration(0)
+		if known != nil {
+			wait = known.wait
+			s.giveUp(key)
 		}
+		known = &localCopy{copied: fetched, wait: wait}
 	}
 	known.wait = min(max(2*known.wait, s.options.Limits.Refetch), refetchMax)
 	known.again = now.Add(known.wait)
@@ -90,10 +96,20 @@ func (s *Source) fetch(ctx context.Context, key versionKey) (got *copied, err er
 	for _, file := range files {
 		listed += max(file.size, 0)
 	}
-	room, err := s.store.makeRoom(listed, s.wanted)
+	s.mu.Lock()
+	others := s.fetching
+	s.fetching += listed
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.fetching -= listed
+		s.mu.Unlock()
+	}()
+	room, err := s.store.makeRoom(listed+others, s.wanted)
 	if err != nil {
 		return nil, err
 	}
+	room -= others
 	got, err = s.write(ctx, key, root, files, min(room, s.options.Limits.VersionBytes))
 	if errors.Is(err, syscall.ENOSPC) { // so that the next try finds more
 		_, cleared := s.store.makeRoom(-1, s.wanted)
@@ -125,10 +141,9 @@ func (s *Source) write(ctx context.Context, key versionKey, root []string, files
 	return d.keep(r)
 }
 
-// wanted tells whether an alias, the version before or what MLflow said last needs a copy. Requires
-// s.mu be held.
+// wanted tells whether an alias, the version before or what MLflow said last needs a copy.
 func (s *Source) wanted(r record) bool {
-	return r.Revision != "" && s.said[r.Model].Revisions[r.Version] == r.Revision
+	return r.Revision != "" && (*s.ours.Load())[r.Model].Revisions[r.Version] == r.Revision
 }
 
 // Keep implements inference.Keeper: copies that the Registry does not hold any more are given up, and
@@ -163,7 +178,11 @@ func (s *Source) Keep(ctx context.Context, held inference.Status) {
 
 // giveUp lets others remove a copy. Requires s.mu be held.
 func (s *Source) giveUp(key versionKey) {
-	if err := s.copies[key].release(); err != nil {
+	given := s.copies[key]
+	if given == nil {
+		return // Keep was first
+	}
+	if err := given.release(); err != nil {
 		s.options.Logger.Error("a copy of a model stays locked", slog.Any("error", err))
 	}
 	delete(s.copies, key)

@@ -39,8 +39,6 @@ func (s *Source) pull(ctx context.Context, model, version string) (Pulled, error
 	if err != nil {
 		return Pulled{}, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	c, err := s.copyOf(ctx, versionKey{model, version, registered.revision()})
 	if err != nil {
 		return Pulled{}, err

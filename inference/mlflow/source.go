@@ -36,8 +36,7 @@ const (
 // registered, goes on with the last one.
 //
 // Files are fetched once and kept in a folder, each version under the hash of what it holds, and
-// verified before they are used again. All methods are safe for concurrent use; List and Fetch wait
-// for each other.
+// verified before they are used again. All methods are safe for concurrent use; none waits for a Fetch.
 type Source struct {
 	client   *client
 	store    *store
@@ -47,7 +46,7 @@ type Source struct {
 	// ours are the models that MLflow has, as in said, for those who cannot wait for mu.
 	ours atomic.Pointer[map[string]inference.Aspired]
 
-	mu sync.Mutex // guards the rest, and makes List and Fetch wait for each other
+	mu sync.Mutex // guards the rest; not held while files are fetched
 	// begun: the fallback has been listed. answered: MLflow has answered since New.
 	begun, answered bool
 	started         time.Time
@@ -56,6 +55,7 @@ type Source struct {
 	saved           saved
 	ready           map[readyVersion]knownVersion
 	copies          map[versionKey]*localCopy
+	fetching        int64             // bytes, as listed, of what is being fetched
 	serving         map[string]string // the version of each model that serves, as the Registry says
 	previous        map[string]string // the version of each model that MLflow's own alias "previous" names, "" for none
 	unsaved         string            // why what MLflow says could not be saved, last
@@ -98,7 +98,8 @@ func New(server Server, dir string, fallback inference.Source, options Options) 
 	for _, m := range s.saved.Models {
 		s.said[m.Name] = m.wish()
 	}
-	s.ours.Store(&s.said)
+	said := s.said // which is another map from the first answer on
+	s.ours.Store(&said)
 	return s, nil
 }
 
@@ -106,7 +107,7 @@ func New(server Server, dir string, fallback inference.Source, options Options) 
 func (s *Source) Breaker() string { return s.client.breaker.State().String() }
 
 // Close stops idle connections and gives the copies up that were fetched: other processes may remove
-// them from then on. It does not wait for a Fetch that a disk holds up.
+// them from then on. It does not wait for a List that a disk holds up.
 func (s *Source) Close() {
 	s.client.close()
 	if !s.mu.TryLock() {

@@ -1,0 +1,129 @@
+package inference
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// unwritable is Routes that can keep nothing any more, as on a full disk, until mend.
+func unwritable(t *testing.T) (routes *Routes, spoil, mend func()) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "routes.json")
+	routes, err := OpenRoutes(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spoil = func() {
+		if err := errors.Join(os.RemoveAll(path), os.MkdirAll(filepath.Join(path, "x"), 0o700)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mend = func() {
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return routes, spoil, mend
+}
+
+// What cannot be recorded is not done.
+func TestWhatCannotBeRecordedIsNotDone(t *testing.T) {
+	s := three(t)
+	routes, spoil, mend := unwritable(t)
+	r := newRegistry(t, s, Options{Routes: routes})
+	poll(t, r)
+	ctx := t.Context()
+	if err := r.Promote(ctx, "m", "3", anna); err != nil {
+		t.Fatal(err)
+	}
+	for name, do := range map[string]func() error{
+		"traffic":  func() error { return r.SetRoute(ctx, "m", canary(50), anna) },
+		"promote":  func() error { return r.Promote(ctx, "m", "1", anna) },
+		"rollback": func() error { return r.RollBack(ctx, "m", "", anna) },
+		"unload":   func() error { return r.Unload(ctx, "m", anna) },
+		"load":     func() error { return r.Load(ctx, "m", anna) },
+	} {
+		spoil()
+		before := len(routes.Changes("m"))
+		if err := do(); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "cannot be recorded") {
+			t.Errorf("%s: got %v", name, err)
+		}
+		poll(t, r)
+		if got := states(r, "m"); got != "1:AVAILABLE 2:AVAILABLE 3:AVAILABLE -> 3 champion=3" || len(routes.Changes("m")) != before {
+			t.Errorf("%s: got %s and %+v", name, got, routes.Changes("m"))
+		}
+		only(t, routed(t, r, ""), "champion=3")
+		mend()
+	}
+}
+
+// wedged is a stage whose aliases cannot be moved until the test says so.
+type wedged struct {
+	*stage
+	moved chan struct{}
+}
+
+func (w *wedged) SetAlias(ctx context.Context, model, alias, version string) error {
+	select {
+	case <-w.moved:
+		return w.stage.SetAlias(ctx, model, alias, version)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// A roll back takes effect before the source has moved its alias, and stays in effect if it never does;
+// a promotion that the source does not carry out leaves nothing behind.
+func TestRollBackWaitsForNoSource(t *testing.T) {
+	s := &wedged{three(t), make(chan struct{})}
+	r := NewRegistry(s, s, Options{})
+	t.Cleanup(func() {
+		if err := r.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	poll(t, r)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- r.RollBack(ctx, "m", "1", anna) }()
+	for changed := r.Changed(); routedNow(t, r) != "1"; changed = r.Changed() {
+		select {
+		case <-changed:
+		case <-time.After(10 * time.Second):
+			t.Fatal("nothing was rolled back")
+		}
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, ErrSource) || !strings.Contains(err.Error(), "answers by a route") {
+		t.Errorf("got %v", err)
+	}
+	only(t, routed(t, r, ""), "champion=1")
+	if err := r.Promote(ctx, "m", "3", anna); !errors.Is(err, ErrSource) {
+		t.Errorf("got %v", err)
+	}
+	if changes, err := r.Changes("m"); err != nil || len(changes) != 1 || changes[0].Action != RollBack {
+		t.Errorf("got %+v, %v", changes, err)
+	}
+	close(s.moved)
+	if err := r.RollBack(t.Context(), "m", "1", anna); err != nil {
+		t.Error(err)
+	}
+	if model := r.Status().Models[0]; model.Serving != "1" || len(model.Route.Variants) != 0 {
+		t.Errorf("got %+v", model)
+	}
+}
+
+func routedNow(t *testing.T, r *Registry) string {
+	t.Helper()
+	h, _, err := r.Route("m", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Release()
+	return h.Version()
+}
