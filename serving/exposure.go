@@ -26,13 +26,22 @@ func (e *exposures) count(key variantKey) {
 	e.counter.Add(context.Background(), 1, options.([]metric.AddOption)...)
 }
 
-// expose says which variant answered: whoever compares variants needs to know who saw which.
-func (s *Service) expose(q *question, predictionID string) {
-	key := variantKey{q.run.handle.Name(), q.run.handle.Version(), q.variant}
+// An Exposure is an answer of a model whose requests are shared out: whoever compares variants needs to
+// know who saw which.
+type Exposure struct {
+	Model, Version, Variant string
+	// AssignmentKey is the one of the request; empty: the variant was drawn.
+	AssignmentKey string
+	// ID is the answer's, if it has one, under the name of its field, such as prediction_id.
+	ID slog.Attr
+}
+
+// Expose counts and logs an answer. It is called once for each.
+func (s *Service) Expose(e Exposure) {
 	if s.telemetry != nil {
-		s.telemetry.exposures.count(key)
+		s.telemetry.exposures.count(variantKey{e.Model, e.Version, e.Variant})
 	}
 	s.logger.LogAttrs(context.Background(), slog.LevelInfo, "exposure",
-		slog.String("model", key.model), slog.String("version", key.version), slog.String("variant", key.variant),
-		slog.String("assignment_key", q.request.AssignmentKey), slog.String("prediction_id", predictionID))
+		slog.String("model", e.Model), slog.String("version", e.Version), slog.String("variant", e.Variant),
+		slog.String("assignment_key", e.AssignmentKey), e.ID)
 }

@@ -3,6 +3,7 @@ package serving
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -76,7 +77,10 @@ func (s *Service) answer(a *answer, w *workspace, i int, now time.Time) error {
 		return err
 	}
 	if q.routed {
-		s.expose(q, id.String())
+		s.Expose(Exposure{
+			Model: run.handle.Name(), Version: run.handle.Version(), Variant: q.variant,
+			AssignmentKey: q.request.AssignmentKey, ID: slog.String("prediction_id", id.String()),
+		})
 	}
 	vector := &w.vectors[q.vector]
 

@@ -81,7 +81,7 @@ func NewTelemetry(meters metric.MeterProvider, tracers trace.TracerProvider) (*T
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
 	if t.exposures.counter, err = meter.Int64Counter("footballprediction.exposures",
-		metric.WithDescription("Predictions of models whose requests are shared out, by the variant that answered")); err != nil {
+		metric.WithDescription("Answers of models whose requests are shared out, by the variant that answered")); err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
 	if t.webhooks, err = meter.Int64Counter("footballprediction.webhooks",

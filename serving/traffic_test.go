@@ -14,9 +14,14 @@ import (
 )
 
 // The same key gets the same variant whatever the transport, alone and in a batch; what each variant
-// answered is logged.
+// answered is logged and counted.
 func TestTraffic(t *testing.T) {
 	w := newWorld()
+	reader := sdkmetric.NewManualReader()
+	var err error
+	if w.telemetry, err = NewTelemetry(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)), nil); err != nil {
+		t.Fatal(err)
+	}
 	s := w.serve(t, ServerOptions{})
 	if _, err := s.operators().SetTraffic(t.Context(), &pb.SetTrafficRequest{Name: DefaultModel, Actor: "anna", Route: &pb.Route{
 		Variants: []*pb.RouteVariant{{Name: "control", Version: "2", Percent: 50}, {Name: "treatment", Version: "1", Percent: 50}},
@@ -60,8 +65,12 @@ func TestTraffic(t *testing.T) {
 			t.Errorf("in a batch key %d came to %q, alone to %q", i, got, want)
 		}
 	}
-	if n := strings.Count(w.logged(), `"msg":"exposure"`); n != 40*(len(predictors(t, s))+1) {
-		t.Errorf("%d exposures logged", n)
+	answers := 40 * (len(predictors(t, s)) + 1)
+	if n := strings.Count(w.logged(), `"msg":"exposure"`); n != answers {
+		t.Errorf("%d exposures logged of %d answers", n, answers)
+	}
+	if got := series(t, reader, "footballprediction.exposures", "variant"); got["control"]+got["treatment"] != int64(answers) || got["control"] == 0 || got["treatment"] == 0 {
+		t.Errorf("exposures counted of %d answers: %v", answers, got)
 	}
 	// A version that is asked for is not up to the route.
 	request := pairing("Arsenal", "Chelsea")

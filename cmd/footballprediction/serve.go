@@ -107,7 +107,7 @@ func serve(ctx context.Context, config Config, logger *slog.Logger) (err error) 
 		defer fail() // at once, where nothing can be loaded
 		ended <- e.run(running, config.MLflow.Given())
 	}()
-	tensors := openinference.New(e.registry, e.service.Ready, version(), logger)
+	tensors := openinference.New(e.registry, e.service.Ready, e.service.Expose, version(), logger)
 	err = serving.NewServer(e.service, logger, serving.ServerOptions{
 		Procedures: tensors.Procedures(), Routes: tensors.Routes(), Webhooks: webhooks(config, e.registry),
 		Page: page, Metrics: measured.metrics,

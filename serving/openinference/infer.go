@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"google.golang.org/grpc/codes"
@@ -18,16 +19,23 @@ import (
 // priority (1 is the highest; 0, or one that the model does not have, means its default) and timeout (in
 // microseconds, 0 for none) are whole numbers, not negative. Tensors have one row at least.
 // The answer holds raw_output_contents where the request holds raw_input_contents, or where an output
-// can be given in no other way.
+// can be given in no other way. Where the model's requests are shared out its parameter variant says which
+// variant answered: the one that the request's parameter assignment_key, text or a whole number, always
+// comes to, or one that was drawn.
 func (s *Service) ModelInfer(ctx context.Context, request *pb.ModelInferRequest) (*pb.ModelInferResponse, error) {
-	return s.infer(ctx, request, len(request.GetRawInputContents()) > 0)
+	response, err := s.infer(ctx, request, len(request.GetRawInputContents()) > 0)
+	if err != nil {
+		return nil, err
+	}
+	s.answered(request, response)
+	return response, nil
 }
 
 // infer runs a model. raw is whether inputs are in raw_input_contents.
 func (s *Service) infer(ctx context.Context, request *pb.ModelInferRequest, raw bool) (*pb.ModelInferResponse, error) {
-	handle, err := s.acquire(request)
+	handle, chosen, err := s.acquire(request)
 	if err != nil {
-		return nil, explainModel(err, "model_name", "model_version")
+		return nil, err
 	}
 	defer handle.Release()
 	e := s.exchanges.Get().(*exchange)
@@ -47,17 +55,48 @@ func (s *Service) infer(ctx context.Context, request *pb.ModelInferRequest, raw 
 	if request.GetModelVersion() == "" {
 		s.models.Mirror(request.GetModelName(), e.inputs)
 	}
-	return a.write(request, handle, e), nil
+	response := a.write(request, handle, e)
+	if chosen != "" {
+		response.Parameters = map[string]*pb.InferParameter{variant: {ParameterChoice: &pb.InferParameter_StringParam{StringParam: chosen}}}
+	}
+	return response, nil
 }
 
 // acquire takes hold of the version that a request names, or else of the one that the model's route
-// has for its parameter assignment_key.
-func (s *Service) acquire(request *pb.ModelInferRequest) (inference.Handle, error) {
-	if request.GetModelVersion() != "" {
-		return s.models.Acquire(request.GetModelName(), request.GetModelVersion())
+// has for its parameter assignment_key. It says which variant that is where the requests are shared out.
+func (s *Service) acquire(request *pb.ModelInferRequest) (handle inference.Handle, chosen string, err error) {
+	name, version := request.GetModelName(), request.GetModelVersion()
+	key, err := readKey(request.GetParameters())
+	if err != nil {
+		return handle, "", err
 	}
-	handle, _, err := s.models.Route(request.GetModelName(), request.GetParameters()[assignmentKey].GetStringParam())
-	return handle, err
+	if version != "" {
+		handle, err = s.models.Acquire(name, version)
+	} else {
+		routed := s.models.Routed(name)
+		if handle, chosen, err = s.models.Route(name, key); !routed {
+			chosen = ""
+		}
+	}
+	if err != nil {
+		return handle, "", explainModel(err, "model_name", "model_version")
+	}
+	return handle, chosen, nil
+}
+
+// answered is called once for each answer that a caller gets: which variant it came from is counted and
+// logged.
+func (s *Service) answered(request *pb.ModelInferRequest, response *pb.ModelInferResponse) {
+	chosen := response.GetParameters()[variant].GetStringParam()
+	if chosen == "" {
+		return
+	}
+	key, _ := readKey(request.GetParameters()) // else it was not answered
+	exposure := serving.Exposure{Model: response.GetModelName(), Version: response.GetModelVersion(), Variant: chosen, AssignmentKey: key}
+	if id := request.GetId(); id != "" {
+		exposure.ID = slog.String("request_id", clip(id))
+	}
+	s.expose(exposure)
 }
 
 // run runs the model, by the request's parameters.

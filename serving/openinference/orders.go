@@ -26,9 +26,36 @@ const (
 	// have exactly one.
 	emptyFinal = "triton_enable_empty_final_response"
 	sequenceID = "sequence_id"
-	// assignmentKey is ours: whom or what an A/B route assigns.
-	assignmentKey = "assignment_key"
+	// assignmentKey is ours: whom or what an A/B route assigns, in assignmentKeyBytesMax at most.
+	assignmentKey         = "assignment_key"
+	assignmentKeyBytesMax = 1000
 )
+
+// variant is a parameter of answers: by which share of the model's route they came.
+const variant = "variant"
+
+// readKey returns the parameter assignment_key, "" where there is none. A whole number is the same key as
+// its decimal text, for users and matches have numbers.
+func readKey(parameters map[string]*pb.InferParameter) (string, error) {
+	parameter, given := parameters[assignmentKey]
+	if !given {
+		return "", nil
+	}
+	switch p := parameter.GetParameterChoice().(type) {
+	case *pb.InferParameter_StringParam:
+		if got := len(p.StringParam); got > assignmentKeyBytesMax {
+			return "", serving.ErrorAt(parameterPath(assignmentKey), serving.FieldInvalid,
+				"parameter %s: expected at most %d bytes, got %d", assignmentKey, assignmentKeyBytesMax, got)
+		}
+		return p.StringParam, nil
+	case *pb.InferParameter_Int64Param:
+		return strconv.FormatInt(p.Int64Param, 10), nil
+	case *pb.InferParameter_Uint64Param:
+		return strconv.FormatUint(p.Uint64Param, 10), nil
+	}
+	return "", serving.ErrorAt(parameterPath(assignmentKey), serving.FieldInvalid,
+		"parameter %s: expected text or a whole number, got %s", assignmentKey, describe(parameter))
+}
 
 // readOrders reads a request's parameters. Those that nobody knows are ignored.
 func readOrders(parameters map[string]*pb.InferParameter) (o orders, err error) {

@@ -77,7 +77,11 @@ func (s *Service) postInfer(r *http.Request) (*serving.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return answer, compress(answer, r)
+	if err := compress(answer, r); err != nil {
+		return nil, err
+	}
+	s.answered(request, response)
+	return answer, nil
 }
 
 // wantsBinary says which outputs are to be binary.
@@ -188,6 +192,9 @@ func newResponse(response *pb.ModelInferResponse, wants wantsBinary) (*serving.A
 	data = appendString(data, response.GetModelVersion())
 	if id := response.GetId(); id != "" {
 		data = appendString(append(data, `,"id":`...), id)
+	}
+	if chosen := response.GetParameters()[variant].GetStringParam(); chosen != "" {
+		data = append(appendString(append(data, `,"parameters":{"`+variant+`":`...), chosen), '}')
 	}
 	data = append(data, `,"outputs":[`...)
 	var binary [][]byte

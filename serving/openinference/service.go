@@ -30,17 +30,19 @@ var extensions = []string{"binary_tensor_data", "model_configuration", "model_re
 type Service struct {
 	models  *inference.Registry
 	ready   func() error
+	expose  func(serving.Exposure)
 	version string
 	logger  *slog.Logger
 
 	exchanges sync.Pool // of *exchange
 }
 
-// New returns a Service over models. The server is ready where ready returns nil; version is the
-// server's own. logger is told of the requests of streams that fail.
-func New(models *inference.Registry, ready func() error, version string, logger *slog.Logger) *Service {
+// New returns a Service over models. The server is ready where ready returns nil; expose is told of each
+// answer of a model whose requests are shared out; version is the server's own. logger is told of the
+// requests of streams that fail.
+func New(models *inference.Registry, ready func() error, expose func(serving.Exposure), version string, logger *slog.Logger) *Service {
 	return &Service{
-		models: models, ready: ready, version: version, logger: logger,
+		models: models, ready: ready, expose: expose, version: version, logger: logger,
 		exchanges: sync.Pool{New: func() any { return new(exchange) }},
 	}
 }

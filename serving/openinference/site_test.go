@@ -87,12 +87,13 @@ func newService(t testing.TB, source inference.Source, opener inference.Opener) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(registry, product.Ready, "1.2.3", slog.New(slog.DiscardHandler)), product
+	return New(registry, product.Ready, product.Expose, "1.2.3", slog.New(slog.DiscardHandler)), product
 }
 
 // A site is a running Server on loopback, with the clients that call it.
 type site struct {
 	http, grpc   string // addresses
+	operator     string
 	native       *grpc.ClientConn
 	http1, http2 *http.Client
 	drain        func() // begins to shut the server down
@@ -102,6 +103,12 @@ type site struct {
 func newSite(t testing.TB, source inference.Source, opener inference.Opener) *site {
 	t.Helper()
 	service, product := newService(t, source, opener)
+	return serve(t, service, product)
+}
+
+// serve serves services until the test ends.
+func serve(t testing.TB, service *Service, product *serving.Service) *site {
+	t.Helper()
 	server := serving.NewServer(product, slog.New(slog.DiscardHandler), serving.ServerOptions{Procedures: service.Procedures(), Routes: service.Routes()})
 	listen := func() net.Listener {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -115,7 +122,7 @@ func newSite(t testing.TB, source inference.Source, opener inference.Opener) *si
 	done := make(chan error, 1)
 	go func() { done <- server.Run(ctx, on) }()
 
-	s := &site{http: on.HTTP.Addr().String(), grpc: on.GRPC.Addr().String(), drain: cancel}
+	s := &site{http: on.HTTP.Addr().String(), grpc: on.GRPC.Addr().String(), operator: on.Operator.Addr().String(), drain: cancel}
 	var err error
 	if s.native, err = grpc.NewClient(s.grpc, grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
 		t.Fatal(err)

@@ -34,7 +34,10 @@ func (s *Service) ModelStreamInfer(ctx context.Context, receive func() (*pb.Mode
 		case err != nil:
 			err = send(s.refusal(ctx, request, err))
 		default:
-			response.Parameters = map[string]*pb.InferParameter{finalResponse: {ParameterChoice: &pb.InferParameter_BoolParam{BoolParam: true}}}
+			if response.Parameters == nil {
+				response.Parameters = map[string]*pb.InferParameter{}
+			}
+			response.Parameters[finalResponse] = &pb.InferParameter{ParameterChoice: &pb.InferParameter_BoolParam{BoolParam: true}}
 			err = send(&pb.ModelStreamInferResponse{InferResponse: response})
 		}
 		if err != nil {
