@@ -322,7 +322,7 @@ func (r *Registry) before(model string) string {
 	if m == nil {
 		return ""
 	}
-	for _, version := range []string{m.previous, m.labels[Previous]} { // the latter also across a restart
+	for _, version := range []string{m.servedBefore(), m.labels[Previous]} { // the latter also across a restart
 		if m.live(version) && version != m.labels[""] {
 			return version
 		}

@@ -169,7 +169,7 @@ func (r *Registry) serve(l loading, began time.Time, live *version) {
 	if replaced != nil {
 		r.expectDrained(v, replaced)
 	}
-	v.state, v.reason, v.quarantined, v.loadedAt, v.live = Available, "", false, now, live
+	v.state, v.reason, v.quarantined, v.loadedAt, v.live, v.loaded = Available, "", false, now, live, v.revision
 	v.condemned = r.options.Routes.condemned(v.identity(v.files))
 	v.inputs, v.outputs, v.metadata = live.model.Inputs(), live.model.Outputs(), live.metadata
 	v.open++

@@ -38,8 +38,9 @@ type modelRecord struct {
 	// always a loaded one.
 	labels   map[string]string
 	versions map[string]*versionRecord
-	// previous is the version that served before.
-	previous string
+	// previous is the version that served before, and previousRevision which it was: another source or
+	// another day may give its number to another.
+	previous, previousRevision string
 	// quarantines is how many versions were taken out of service.
 	quarantines uint64
 	// unloaded: an operator wants none of it.
@@ -54,6 +55,7 @@ type versionRecord struct {
 	wanted         bool
 	state          State
 	reason         string // why it failed
+	loaded         string // revision of what is live, or was last
 	files          string // fingerprint of the files that failed or were loaded
 	quarantined    bool   // Failed in service
 	condemned      string // why, where that was before a restart
@@ -215,8 +217,8 @@ func (m *modelRecord) choose(label, target string) string {
 	if last := m.labels[label]; m.live(last) {
 		return last
 	}
-	if (label == "" || label == Champion) && m.live(m.previous) && wanted != nil && wanted.quarantined {
-		return m.previous
+	if last := m.servedBefore(); (label == "" || label == Champion) && last != "" && wanted != nil && wanted.quarantined {
+		return last
 	}
 	if before := m.wish.Aliases[Previous]; (label == "" || label == Champion) && m.live(before) && wanted != nil && wanted.state == Failed {
 		return before
@@ -231,6 +233,16 @@ func (m *modelRecord) choose(label, target string) string {
 		}
 	}
 	return highest
+}
+
+// servedBefore returns the version that served before, or "" where none did, or what its number stands
+// for by now is another or not loaded.
+func (m *modelRecord) servedBefore() string {
+	v := m.versions[m.previous]
+	if v == nil || v.live == nil || v.loaded != m.previousRevision || v.revision != m.previousRevision {
+		return ""
+	}
+	return m.previous
 }
 
 func (m *modelRecord) live(version string) bool {

@@ -37,6 +37,7 @@ type ModelStatus struct {
 // been available.
 type VersionStatus struct {
 	Version  string
+	Revision string   // of what is loaded, or was last; see Aspired
 	Aliases  []string // that name it now, sorted
 	State    State
 	Reason   string // why it is Failed, or still Unloading
@@ -84,7 +85,7 @@ func (r *Registry) Status() Status {
 		for _, version := range slices.SortedFunc(maps.Keys(m.versions), CompareVersions) {
 			v := m.versions[version]
 			vs := VersionStatus{
-				Version: version, State: v.state, Reason: v.reason, LoadedAt: v.loadedAt,
+				Version: version, Revision: v.loaded, State: v.state, Reason: v.reason, LoadedAt: v.loadedAt,
 				Inputs: v.inputs, Outputs: v.outputs, Metadata: v.metadata, Metrics: m.wish.Metrics[version],
 			}
 			if v.state == Unloading && v.draining != nil {

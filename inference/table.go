@@ -71,8 +71,8 @@ func (r *Registry) publish() (swaps []swap) {
 		}
 		if to := m.labels[""]; to != from {
 			swaps = append(swaps, swap{name, from, to})
-			if from != "" && to != "" {
-				m.previous = from
+			if v := m.versions[from]; v != nil && to != "" {
+				m.previous, m.previousRevision = from, v.loaded
 			}
 		}
 		kept := &tableModel{versions: map[string]*version{}}

@@ -154,8 +154,10 @@ func (s *Source) Keep(ctx context.Context, held inference.Status) {
 	needed := map[versionKey]bool{}
 	s.serving = map[string]string{}
 	for _, m := range held.Models {
-		s.serving[m.Name] = m.Serving
 		for _, v := range m.Versions {
+			if v.Version == m.Serving && v.Revision != "" && v.Revision == s.said[m.Name].Revisions[v.Version] {
+				s.serving[m.Name] = v.Version // and not the fallback's of that number
+			}
 			if v.State != inference.End {
 				needed[versionKey{model: m.Name, version: v.Version}] = true
 			}

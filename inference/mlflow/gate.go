@@ -2,7 +2,7 @@ package mlflow
 
 import (
 	"context"
-	"fmt"
+	"strings"
 
 	"footballprediction/inference"
 )
@@ -40,8 +40,8 @@ func (s *Source) Overrule(ctx context.Context, model, version string, by inferen
 		return s.tell(err)
 	}
 	reason := by.Reason
-	if said := tags[verdictTag]; said != "" && said != inference.GateForced {
-		reason = fmt.Sprintf("%s (the gate: %s)", reason, plain(tags[reasonTag], reasonMax))
+	if said := gateSaid(tags); said != "" {
+		reason += behind + plain(said, reasonMax) + ")"
 	}
 	for _, tag := range []struct{ key, value string }{
 		{reasonTag, reason},
@@ -53,6 +53,21 @@ func (s *Source) Overrule(ctx context.Context, model, version string, by inferen
 		}
 	}
 	return nil
+}
+
+// behind is what stands between the reason of who overruled the gate and the gate's own.
+const behind = " (the gate: "
+
+// gateSaid returns the gate's reason, also where it has been overruled since, be it only in part.
+func gateSaid(tags map[string]string) string {
+	said, verdict := tags[reasonTag], tags[verdictTag]
+	if i := strings.LastIndex(said, behind); i >= 0 {
+		return strings.TrimSuffix(said[i+len(behind):], ")")
+	}
+	if verdict == "" || verdict == inference.GateForced {
+		return ""
+	}
+	return said
 }
 
 // tags returns a version's tags.

@@ -56,7 +56,7 @@ type Source struct {
 	ready           map[readyVersion]knownVersion
 	copies          map[versionKey]*localCopy
 	fetching        int64             // bytes, as listed, of what is being fetched
-	serving         map[string]string // the version of each model that serves, as the Registry says
+	serving         map[string]string // the version of each model that serves, as the Registry says; those of MLflow
 	previous        map[string]string // the version of each model that MLflow's own alias "previous" names, "" for none
 	unsaved         string            // why what MLflow says could not be saved, last
 	passedOver      map[string]bool   // names that no model may have
