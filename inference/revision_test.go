@@ -21,6 +21,9 @@ func TestRevisionReplacesAVersion(t *testing.T) {
 		s.wishes = revised("a")
 		poll(t, r)
 		poll(t, r)
+		if got := r.Status().Models[0].Versions[0].Revision; got != "a" {
+			t.Errorf("got revision %q", got)
+		}
 		if len(s.opened) != 1 {
 			t.Errorf("the same revision was opened %d times", len(s.opened))
 		}
@@ -89,6 +92,9 @@ func TestRevisionThatFails(t *testing.T) {
 		v := r.Status().Models[0].Versions[0]
 		if want := "the file is broken (another revision of the version, loaded before, answers for it)"; v.Reason != want {
 			t.Errorf("got %q, want %q", v.Reason, want)
+		}
+		if v.Revision != "" {
+			t.Errorf("what answers is of the revision before, got %q", v.Revision)
 		}
 		if got, state := answer(t, r, "m", ""), states(r, "m"); got != "m/1=11" || state != "1:FAILED -> 1" {
 			t.Errorf("got %s, %s", got, state)
