@@ -53,6 +53,7 @@ const (
 	TensorValue         Reason = "TENSOR_VALUE"
 	QueueFull           Reason = "QUEUE_FULL"
 	MessageTooLarge     Reason = "MESSAGE_TOO_LARGE"
+	TooManyStreams      Reason = "TOO_MANY_STREAMS"
 	SeasonIncomplete    Reason = "SEASON_INCOMPLETE"
 	SchemaMismatch      Reason = "SCHEMA_MISMATCH"
 	FeaturesNotKept     Reason = "FEATURES_NOT_KEPT"
@@ -97,6 +98,7 @@ var reasons = map[Reason]struct {
 	TensorValue:         {code: codes.InvalidArgument},
 	QueueFull:           {code: codes.ResourceExhausted, retry: 100 * time.Millisecond},
 	MessageTooLarge:     {code: codes.ResourceExhausted},
+	TooManyStreams:      {code: codes.ResourceExhausted, retry: time.Second},
 	SeasonIncomplete:    {code: codes.FailedPrecondition},
 	SchemaMismatch:      {code: codes.FailedPrecondition},
 	FeaturesNotKept:     {code: codes.FailedPrecondition},

@@ -4,21 +4,23 @@ import (
 	"context"
 	"fmt"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "footballprediction/api/gen/footballprediction/v1"
 	"footballprediction/inference"
 )
 
-// operations are the procedures that change what is served.
-func (s *Service) operations() []Procedure {
+// operations are the procedures that change what is served, tell of every change while it happens, and say
+// whose it was.
+func (s *Service) operations(draining <-chan struct{}) []Procedure {
 	return []Procedure{
 		Unary(pb.ModelService_LoadModel_FullMethodName, Operator, s.LoadModel),
 		Unary(pb.ModelService_UnloadModel_FullMethodName, Operator, s.UnloadModel),
 		Unary(pb.ModelService_PromoteModel_FullMethodName, Operator, s.PromoteModel),
 		Unary(pb.ModelService_RollbackModel_FullMethodName, Operator, s.RollbackModel),
 		Unary(pb.ModelService_SetTraffic_FullMethodName, Operator, s.SetTraffic),
+		Unary(pb.ModelService_ListModelChanges_FullMethodName, Operator, s.ListModelChanges),
+		ServerStream(pb.ModelService_WatchModels_FullMethodName, Operator, s.watchModels(draining)).atMost(watchersMax),
 	}
 }
 
@@ -113,46 +115,6 @@ func (s *Service) model(name string) (*pb.Model, error) {
 func (s *Service) GetModel(_ context.Context, request *pb.GetModelRequest) (*pb.GetModelResponse, error) {
 	model, err := s.model(request.Name)
 	return &pb.GetModelResponse{Model: model}, err
-}
-
-// watchModels returns the implementation of ModelService.WatchModels, which ends with the server.
-func (s *Service) watchModels(draining <-chan struct{}) func(context.Context, *pb.WatchModelsRequest, func(*pb.WatchModelsResponse) error) error {
-	return func(ctx context.Context, _ *pb.WatchModelsRequest, send func(*pb.WatchModelsResponse) error) error {
-		sent := map[string]*pb.Model{}
-		if err := send(nil); err != nil { // whoever watches is answered, though nothing may change for days
-			return err
-		}
-		for {
-			changed := s.models.Changed() // before the status is read, so that nothing is missed
-			status := s.models.Status()
-			gone := sent
-			sent = make(map[string]*pb.Model, len(status.Models))
-			for i := range status.Models {
-				model := newModel(&status.Models[i])
-				before := gone[model.Name]
-				sent[model.Name] = model
-				delete(gone, model.Name)
-				if proto.Equal(before, model) {
-					continue
-				}
-				if err := send(&pb.WatchModelsResponse{Model: model}); err != nil {
-					return err
-				}
-			}
-			for name := range gone { // a model without versions is no more
-				if err := send(&pb.WatchModelsResponse{Model: &pb.Model{Name: name}}); err != nil {
-					return err
-				}
-			}
-			select {
-			case <-changed:
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-draining:
-				return errShuttingDown
-			}
-		}
-	}
 }
 
 // ListModelChanges implements ModelService.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	pb "footballprediction/api/gen/footballprediction/v1"
 	"footballprediction/api/gen/footballprediction/v1/footballpredictionv1connect"
@@ -18,8 +19,8 @@ func (s *site) operators() footballpredictionv1connect.ModelServiceClient {
 	return footballpredictionv1connect.NewModelServiceClient(s.http1, "http://"+s.operator)
 }
 
-// Who reaches the public ports may not change anything; who reaches the operators' may, unless it is
-// a page.
+// Who reaches the public ports may not change anything, nor see who did; who reaches the operators' may,
+// unless it is a page.
 func TestOperationsAreOperators(t *testing.T) {
 	s := newWorld().serve(t, ServerOptions{})
 	promote := &pb.PromoteModelRequest{Name: DefaultModel, Actor: "anna", Version: "1"}
@@ -27,6 +28,20 @@ func TestOperationsAreOperators(t *testing.T) {
 		_, st := c.call(t.Context(), promote)
 		wrong{code: codes.PermissionDenied, reason: "ACCESS_DENIED", message: "needs role operator, got viewer"}.check(t, st)
 	}
+	for _, c := range callers[pb.ListModelChangesRequest, pb.ListModelChangesResponse](s, pb.ModelService_ListModelChanges_FullMethodName, true) {
+		_, st := c.call(t.Context(), &pb.ListModelChangesRequest{Name: DefaultModel})
+		wrong{code: codes.PermissionDenied, reason: "ACCESS_DENIED", message: "needs role operator, got viewer"}.check(t, st)
+	}
+	native, err := pb.NewModelServiceClient(s.native).WatchModels(t.Context(), &pb.WatchModelsRequest{})
+	if err == nil {
+		_, err = native.Recv()
+	}
+	wrong{code: codes.PermissionDenied, reason: "ACCESS_DENIED"}.check(t, status.Convert(err).Proto())
+	watch, err := footballpredictionv1connect.NewModelServiceClient(s.http1, "http://"+s.http).WatchModels(t.Context(), &pb.WatchModelsRequest{})
+	if err == nil && !watch.Receive() {
+		err = watch.Err()
+	}
+	wrong{code: codes.PermissionDenied, reason: "ACCESS_DENIED"}.check(t, statusOf(err))
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.operator+pb.ModelService_PromoteModel_FullMethodName,
 		strings.NewReader(`{"name": "match-outcome", "actor": "a page", "version": "1"}`))
 	if err != nil {

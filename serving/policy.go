@@ -60,6 +60,7 @@ type policy struct {
 	telemetry *Telemetry
 	draining  <-chan struct{} // closed when the server begins to shut down
 	accepted  *atomic.Int64   // unary calls whose message has arrived, not yet answered
+	streams   openStreams
 }
 
 // unary answers a unary call. An *inbound request is unpacked for next. An error returned is an
@@ -111,6 +112,11 @@ func (p *policy) stream(ctx context.Context, c call, next func() error) (err err
 	if err := p.authorise(c.procedure); err != nil {
 		return err
 	}
+	leave, err := p.streams.enter(c.procedure)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	return next()
 }
 

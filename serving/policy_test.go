@@ -17,7 +17,7 @@ import (
 )
 
 // operations change what is served.
-var operations = []protoreflect.Name{"LoadModel", "UnloadModel", "PromoteModel", "RollbackModel", "SetTraffic"}
+var operations = []protoreflect.Name{"WatchModels", "ListModelChanges", "LoadModel", "UnloadModel", "PromoteModel", "RollbackModel", "SetTraffic"}
 
 // Whatever either transport would answer is in the table, and so is every RPC of the contract.
 func TestEveryProcedureIsInTheTable(t *testing.T) {
@@ -59,7 +59,7 @@ func TestEveryProcedureIsInTheTable(t *testing.T) {
 
 func TestPolicyDenies(t *testing.T) {
 	service, logger := newWorld().service(t)
-	p := &policy{principal: local, roles: map[string]Role{"/x/Read": Viewer, "/x/Load": Operator}, rules: service.rules, logger: logger, now: service.now, accepted: new(atomic.Int64)}
+	p := &policy{principal: local, roles: map[string]Role{"/x/Read": Viewer, "/x/Load": Operator}, rules: service.rules, logger: logger, now: service.now, accepted: new(atomic.Int64), streams: openStreams{"/x/Read": {most: 1}}}
 	called := 0
 	answer := func(context.Context, any) (any, error) { called++; return nil, nil }
 	for _, test := range []struct{ procedure, want string }{
@@ -101,7 +101,7 @@ func TestPanicsOverEveryTransport(t *testing.T) {
 	if n := strings.Count(w.logged(), "panic: the pitch is flooded"); n != len(all) || !strings.Contains(w.logged(), "policy_test.go") {
 		t.Errorf("logged %d times of %d, or without the stack", n, len(all))
 	}
-	p := &policy{roles: map[string]Role{"/x/Read": Anyone}, logger: slog.New(slog.DiscardHandler), now: func() time.Time { return today }, accepted: new(atomic.Int64)}
+	p := &policy{roles: map[string]Role{"/x/Read": Anyone}, logger: slog.New(slog.DiscardHandler), now: func() time.Time { return today }, accepted: new(atomic.Int64), streams: openStreams{"/x/Read": {most: 1}}}
 	if err := p.stream(t.Context(), call{procedure: "/x/Read"}, func() error { panic("again") }); explain(err).Code != codes.Internal {
 		t.Errorf("stream: got %v", err)
 	}

@@ -17,6 +17,7 @@ import (
 type Procedure struct {
 	name string // "/package.Service/Method"
 	role Role
+	most int64 // streams of it that can be open at a time; 0 means streamsMax
 
 	// newRequest and answer are set where the RPC is unary, and only there.
 	newRequest func() proto.Message
@@ -29,6 +30,12 @@ type Procedure struct {
 // service and method split the name.
 func (p *Procedure) service() string { return p.name[1:strings.LastIndexByte(p.name, '/')] }
 func (p *Procedure) method() string  { return p.name[strings.LastIndexByte(p.name, '/')+1:] }
+
+// atMost returns the procedure, of which no more streams can be open at a time.
+func (p Procedure) atMost(streams int64) Procedure {
+	p.most = streams
+	return p
+}
 
 // pointer is *T, a message.
 type pointer[T any] interface {

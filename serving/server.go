@@ -90,6 +90,7 @@ func NewServer(service *Service, logger *slog.Logger, options ServerOptions) *Se
 	policy := &policy{
 		principal: local, roles: rolesOf(procedures), rules: service.rules, limit: messageLimit(options.MaxMessageBytes), bare: options.BareErrors,
 		logger: logger, now: service.now, telemetry: service.telemetry, draining: s.draining, accepted: &s.accepted,
+		streams: newOpenStreams(procedures),
 	}
 	service.telemetry.prepare(policy.roles)
 
@@ -97,7 +98,7 @@ func NewServer(service *Service, logger *slog.Logger, options ServerOptions) *Se
 	s.http = newHTTPServer(s.closing(newHTTP(policy, procedures, health, &options)), logger)
 	s.http.ConnState = s.count
 	operators := *policy
-	operators.principal = operator
+	operators.principal, operators.streams = operator, newOpenStreams(procedures) // strangers cannot keep operators out
 	s.operator = newHTTPServer(newOperator(&operators, procedures, health, options.Metrics), logger)
 	return s
 }

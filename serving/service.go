@@ -30,6 +30,7 @@ type Service struct {
 
 	workspaces  sync.Pool
 	simulations turns
+	watched     roster
 }
 
 // ServiceOptions of a Service.
@@ -73,6 +74,7 @@ func NewService(schema features.Schema, models *inference.Registry, matches feat
 		logger: options.Logger, now: options.Now, telemetry: options.Telemetry, loaded: options.Loaded,
 		workspaces:  sync.Pool{New: func() any { return new(workspace) }},
 		simulations: newTurns(),
+		watched:     roster{registry: models},
 	}, nil
 }
 
@@ -104,15 +106,13 @@ func (s *Service) procedures(draining <-chan struct{}) []Procedure {
 		Unary(pb.FeatureService_GetMatchFeatures_FullMethodName, Viewer, s.GetMatchFeatures),
 		Unary(pb.ModelService_ListModels_FullMethodName, Viewer, s.ListModels),
 		Unary(pb.ModelService_GetModel_FullMethodName, Viewer, s.GetModel),
-		ServerStream(pb.ModelService_WatchModels_FullMethodName, Viewer, s.watchModels(draining)),
-		Unary(pb.ModelService_ListModelChanges_FullMethodName, Viewer, s.ListModelChanges),
 		Unary(pb.MatchService_ListMatches_FullMethodName, Viewer, s.ListMatches),
 		Unary(pb.MatchService_GetMatch_FullMethodName, Viewer, s.GetMatch),
 		Unary(pb.MatchService_ListTeams_FullMethodName, Viewer, s.ListTeams),
 		Unary(pb.MatchService_ListCompetitions_FullMethodName, Viewer, s.ListCompetitions),
 		Unary(pb.MatchService_GetTable_FullMethodName, Viewer, s.GetTable),
 		ServerStream(pb.LiveService_Watch_FullMethodName, Viewer, s.Watch),
-	}, s.operations()...)
+	}, s.operations(draining)...)
 }
 
 // ListPredictions implements PredictionService.

@@ -1,15 +1,55 @@
 package serving
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"net/http"
+	"sync/atomic"
 
 	"connectrpc.com/connect"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/reflection/grpc_reflection_v1"
+	"google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
 	"google.golang.org/protobuf/proto"
 )
+
+// streamsMax is how many streams of one procedure can be open at a time, on both public ports together and
+// on the operators' apart. Each holds some memory for as long as its caller likes.
+const streamsMax = 1000
+
+// openStreams counts the streams that are open, by procedure.
+type openStreams map[string]*openings
+
+type openings struct {
+	open atomic.Int64
+	most int64
+}
+
+// newOpenStreams has a count for each procedure that streams, reflection's among them.
+func newOpenStreams(procedures []Procedure) openStreams {
+	streams := openStreams{
+		grpc_reflection_v1.ServerReflection_ServerReflectionInfo_FullMethodName:      {most: streamsMax},
+		grpc_reflection_v1alpha.ServerReflection_ServerReflectionInfo_FullMethodName: {most: streamsMax},
+	}
+	for i := range procedures {
+		if p := &procedures[i]; p.answer == nil {
+			streams[p.name] = &openings{most: cmp.Or(p.most, streamsMax)}
+		}
+	}
+	return streams
+}
+
+// enter counts a stream of a procedure until leave is called, or refuses it.
+func (s openStreams) enter(procedure string) (leave func(), err error) {
+	o := s[procedure]
+	if o.open.Add(1) > o.most {
+		o.open.Add(-1)
+		return nil, errorf(TooManyStreams, "%s: expected at most %d streams that are open at a time, got more", procedure, o.most)
+	}
+	return func() { o.open.Add(-1) }, nil
+}
 
 // The forms of Procedures that stream. The policy looks at the call and at every message received.
 // In all of them send is called by one goroutine at a time, and so is receive; send(nil) sends the
