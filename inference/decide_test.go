@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -126,4 +127,54 @@ func routedNow(t *testing.T, r *Registry) string {
 	}
 	defer h.Release()
 	return h.Version()
+}
+
+// Servers that share a folder share what was decided, and lose nothing of it.
+func TestRoutesAreShared(t *testing.T) {
+	s := three(t)
+	path := filepath.Join(t.TempDir(), "models", "routes.json")
+	var servers [2]*Registry
+	for i := range servers {
+		routes, err := OpenRoutes(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		servers[i] = newRegistry(t, s, Options{Routes: routes})
+		poll(t, servers[i])
+	}
+	one, other := servers[0], servers[1]
+	if err := one.SetRoute(t.Context(), "m", canary(100), anna); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Load(t.Context(), "m", By{Actor: "ben"}); err != nil {
+		t.Fatal(err)
+	}
+	poll(t, other)
+	only(t, routed(t, other, ""), "canary=3")
+	var both sync.WaitGroup
+	for _, r := range servers {
+		both.Go(func() {
+			for range 20 {
+				if err := r.Load(t.Context(), "m", anna); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	both.Wait()
+	for _, r := range servers {
+		poll(t, r)
+		if changes, err := r.Changes("m"); err != nil || len(changes) != 42 {
+			t.Errorf("got %d changes, %v; want 42", len(changes), err)
+		}
+		only(t, routed(t, r, ""), "canary=3")
+	}
+
+	// What somebody has spoilt is not followed, and nothing is written over it.
+	writeFile(t, path, `{"routes": {"m": {"variants": [{"name": "half", "version": "1", "percent": 50}]}}}`)
+	poll(t, one)
+	only(t, routed(t, one, ""), "canary=3")
+	if err := one.SetRoute(t.Context(), "m", Route{}, anna); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "routes.json") {
+		t.Errorf("got %v", err)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 )
 
 // OpenFile opens a file of a model's folder for reading, with os.OpenFile or the like of an os.Root.
@@ -23,6 +24,29 @@ func OpenFile(open func(name string, flag int, perm fs.FileMode) (*os.File, erro
 		return nil, errors.Join(err, file.Close())
 	}
 	return file, nil
+}
+
+// lockPatience is how long another process may hold a folder's lock, which it does while it writes a file.
+const lockPatience = 5 * time.Second
+
+// lockFolder takes a folder's lock for one process at a time, until the file is closed.
+func lockFolder(dir string) (*os.File, error) {
+	folder, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	for deadline := time.Now().Add(lockPatience); ; {
+		err := syscall.Flock(int(folder.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		switch {
+		case err == nil:
+			return folder, nil
+		case !errors.Is(err, syscall.EWOULDBLOCK):
+			return nil, errors.Join(&fs.PathError{Op: "lock", Path: dir, Err: err}, folder.Close())
+		case time.Now().After(deadline):
+			return nil, errors.Join(&fs.PathError{Op: "lock", Path: dir, Err: errors.New("another process holds it")}, folder.Close())
+		}
+		<-time.After(time.Millisecond)
+	}
 }
 
 // checkRegular refuses what is no regular file.

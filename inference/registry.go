@@ -70,6 +70,8 @@ type Registry struct {
 
 	// deciding is held while what is wanted changes, on disk and in memory. It is locked before mu.
 	deciding sync.Mutex
+	// routesErr is why the routes could not be read, last. deciding guards it.
+	routesErr error
 
 	mu      sync.Mutex // guards the rest; not held while anything is fetched, opened, run or closed
 	models  map[string]*modelRecord
@@ -239,9 +241,22 @@ func (r *Registry) look(ctx context.Context) error {
 	}
 	r.deciding.Lock()
 	defer r.deciding.Unlock()
+	r.readRoutes(ctx)
 	r.adopt(ctx, wishes)
 	r.pardon(ctx, wishes)
 	return nil
+}
+
+// readRoutes follows what other processes have decided.
+func (r *Registry) readRoutes(ctx context.Context) {
+	changed, err := r.options.Routes.refresh()
+	if changed {
+		r.options.Logger.InfoContext(ctx, "routes were changed by another process")
+	}
+	if err != nil && !sameError(err, r.routesErr) {
+		r.options.Logger.ErrorContext(ctx, "routes cannot be read, the last ones stand", slog.Any("error", err))
+	}
+	r.routesErr = err
 }
 
 // keep tells a Keeper what is held.

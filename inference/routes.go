@@ -50,13 +50,15 @@ const (
 	Quarantine Action = "quarantine"
 )
 
-// Routes are the routes of all models and the record of their changes, in one file that is replaced
-// at each change. They are safe for concurrent use.
+// Routes are the routes of all models, the record of their changes and the quarantines, in one file that
+// is replaced at each change. Servers that share the file share what is in it: each reads it again before
+// it changes it, and whenever Refresh finds that another has. They are safe for concurrent use.
 type Routes struct {
 	path string
 
 	mu    sync.Mutex
 	state routesState
+	seen  fs.FileInfo // the file that state was read from or written to, nil: none
 }
 
 type routesState struct {
@@ -73,33 +75,59 @@ func OpenRoutes(path string) (*Routes, error) {
 	if path == "" {
 		return r, nil
 	}
-	file, err := OpenFile(os.OpenFile, path)
+	return r, r.read()
+}
+
+// read takes over what the file says, if it is there. Requires r.mu be held.
+func (r *Routes) read() error {
+	file, err := OpenFile(os.OpenFile, r.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return r, nil
+		return nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("routes: %w", err)
+		return fmt.Errorf("routes: %w", err)
 	}
 	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("routes: %w", err)
+	}
+	if r.seen != nil && os.SameFile(info, r.seen) && info.ModTime().Equal(r.seen.ModTime()) && info.Size() == r.seen.Size() {
+		return nil
+	}
 	text, err := io.ReadAll(io.LimitReader(file, routesSizeMax+1))
 	if err == nil && len(text) > routesSizeMax {
 		err = fmt.Errorf("expected at most %d bytes, got more", routesSizeMax)
 	}
+	var state routesState
 	if err == nil {
-		err = json.Unmarshal(text, &r.state)
+		err = json.Unmarshal(text, &state)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("routes %s: %w", path, err)
+		return fmt.Errorf("routes %s: %w", r.path, err)
 	}
-	for model, route := range r.state.Routes {
+	for model, route := range state.Routes {
 		if err := route.Check(); err != nil {
-			return nil, fmt.Errorf("routes %s: model %q: %w", path, clip(model), err)
+			return fmt.Errorf("routes %s: model %q: %w", r.path, clip(model), err)
 		}
 	}
-	if r.state.Routes == nil {
-		r.state.Routes = map[string]Route{}
+	if state.Routes == nil {
+		state.Routes = map[string]Route{}
 	}
-	return r, nil
+	r.state, r.seen = state, info
+	return nil
+}
+
+// refresh takes over what another process has written, and tells whether one has.
+func (r *Routes) refresh() (changed bool, err error) {
+	if r.path == "" {
+		return false, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := r.seen
+	err = r.read()
+	return r.seen != before, err
 }
 
 // of returns the route of a model, the zero Route if it has none.
@@ -169,26 +197,45 @@ func (s *routesState) set(c Change) {
 	}
 }
 
-// edit changes the file and then what is in memory.
+// edit changes the file, as it is by now, and then what is in memory.
 func (r *Routes) edit(change func(next *routesState)) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.path == "" {
+		change(&r.state)
+		return nil
+	}
+	if err := r.write(change); err != nil {
+		return fmt.Errorf("keep the routes: %w", err)
+	}
+	return nil
+}
+
+func (r *Routes) write(change func(next *routesState)) (err error) {
+	folder := filepath.Dir(r.path)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	lock, err := lockFolder(folder)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	if err := r.read(); err != nil {
+		return err
+	}
 	next := routesState{Routes: maps.Clone(r.state.Routes), Changes: slices.Clone(r.state.Changes), Quarantined: slices.Clone(r.state.Quarantined)}
 	change(&next)
-	if r.path != "" {
-		text, err := json.MarshalIndent(next, "", "  ")
-		if err == nil {
-			err = os.MkdirAll(filepath.Dir(r.path), 0o700)
-		}
-		if err == nil {
-			err = ReplaceFile(r.path, append(text, '\n'))
-		}
-		if err != nil {
-			return fmt.Errorf("keep the routes: %w", err)
-		}
+	text, err := json.MarshalIndent(next, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := ReplaceFile(r.path, append(text, '\n')); err != nil {
+		return err
 	}
 	r.state = next
-	return nil
+	r.seen, err = os.Stat(r.path)
+	return err
 }
 
 // quarantined is a version that failed in service, of that revision and, where its Source tells none,
