@@ -90,13 +90,48 @@ func (r *Registry) loadedNow(model, version string) error {
 // decide records a change, which thereby has its time, and carries out what it says of routes.
 func (r *Registry) decide(ctx context.Context, c *Change) error {
 	c.At = r.options.Now().UTC()
-	if err := r.options.Routes.record(*c); err != nil {
+	var revisions map[string]string
+	if c.Route != nil {
+		revisions = r.revisions(c.Model, *c.Route)
+	}
+	if err := r.options.Routes.record(*c, revisions); err != nil {
 		return fmt.Errorf("%w: the change cannot be recorded: %w", ErrRefused, err)
 	}
 	r.options.Logger.InfoContext(ctx, "model change", slog.String("model", c.Model), slog.String("action", string(c.Action)),
 		slog.String("actor", c.Actor), slog.String("reason", c.Reason), slog.String("version", c.Version), slog.String("from", c.From))
 	r.publishNow(ctx)
 	return nil
+}
+
+// revisions returns those of the versions that a route names by their numbers, as far as they are known.
+func (r *Registry) revisions(model string, route Route) map[string]string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known := map[string]string{}
+	for _, version := range route.numbers() {
+		if m := r.models[model]; m != nil && m.versions[version] != nil && m.versions[version].revision != "" {
+			known[version] = m.versions[version].revision
+		}
+	}
+	return known
+}
+
+// endStrayRoutes ends routes that name by their numbers what are other versions by now.
+func (r *Registry) endStrayRoutes(ctx context.Context, wishes []Aspired) {
+	for _, wish := range wishes {
+		version := r.options.Routes.stray(wish)
+		if version == "" {
+			continue
+		}
+		change := Change{
+			Model: wish.Name, Action: SetTraffic, Actor: registryActor, Route: &Route{},
+			Reason: fmt.Sprintf("version %s is another one than the one that the route was set for", version),
+		}
+		if err := r.decide(ctx, &change); err != nil {
+			r.options.Logger.ErrorContext(ctx, "the route names a version that is another one by now, and cannot be ended",
+				slog.String("model", wish.Name), slog.String("version", version), slog.Any("error", err))
+		}
+	}
 }
 
 // withdraw takes a change back that was recorded and not carried out, and returns why with what went
@@ -144,7 +179,8 @@ func (r *Registry) RollBack(ctx context.Context, model, version string, by By) e
 	return r.promote(ctx, model, version, Change{Action: RollBack, Actor: by.Actor, Reason: by.Reason})
 }
 
-// promote carries a change out, which says what is done, by whom and why. Who goes back passes no gate.
+// promote carries a change out, which says what is done, by whom and why. Who goes back to what has served
+// passes no gate.
 func (r *Registry) promote(ctx context.Context, model, version string, change Change) error {
 	by := By{Actor: change.Actor, Reason: change.Reason}
 	if err := by.check(); err != nil {
@@ -164,6 +200,11 @@ func (r *Registry) promote(ctx context.Context, model, version string, change Ch
 	defer target.Release() // it stays loaded until it serves
 	var overrule func() error
 	if change.Action == Promote {
+		if err := r.heedRoute(model, target.Version()); err != nil {
+			return err
+		}
+	}
+	if change.Action == Promote || !r.hasServed(model, target.Version()) { // what never did is promoted, whatever it is called
 		if overrule, err = r.heed(ctx, model, target.Version(), by, change.Forced); err != nil {
 			return err
 		}
@@ -203,6 +244,20 @@ func (r *Registry) promote(ctx context.Context, model, version string, change Ch
 	return nil
 }
 
+// heedRoute returns ErrRefused where the model's route would give the version nothing once it is the
+// champion.
+func (r *Registry) heedRoute(model, version string) error {
+	route := r.options.Routes.of(model)
+	given := len(route.Variants) == 0
+	for _, v := range route.Variants {
+		given = given || v.Percent > 0 && (v.Version == Champion || v.Version == version)
+	}
+	if !given {
+		return fmt.Errorf("%w: the route of model %q gives the champion no requests, so version %s would get none: set its traffic first", ErrRefused, model, version)
+	}
+	return nil
+}
+
 // moveChampion has the Source's champion be another version, once its gate is overruled if need be.
 func (r *Registry) moveChampion(ctx context.Context, source Aliaser, model, version string, overrule func() error) error {
 	if overrule != nil {
@@ -224,6 +279,9 @@ func (r *Registry) promoteUnlisted(ctx context.Context, source Holder, model, ve
 		return fmt.Errorf("%w: version %s of %q: %w", ErrSource, version, model, err)
 	} else if !held {
 		return unknown
+	}
+	if err := r.heedRoute(model, version); err != nil {
+		return err
 	}
 	overrule, err := r.heed(ctx, model, version, By{Actor: change.Actor, Reason: change.Reason}, change.Forced)
 	if err != nil {
@@ -314,7 +372,8 @@ func (r *Registry) Unload(ctx context.Context, model string, by By) error {
 	return nil
 }
 
-// before returns the version that served before the one that does, "" if there is none to go back to.
+// before returns the version to go back to, "" if there is none: the one that stands in for the champion,
+// where one does, else the one that served before.
 func (r *Registry) before(model string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -322,12 +381,30 @@ func (r *Registry) before(model string) string {
 	if m == nil {
 		return ""
 	}
+	if standIn := m.standIn(); standIn != "" {
+		return standIn
+	}
 	for _, version := range []string{m.servedBefore(), m.labels[Previous]} { // the latter also across a restart
 		if m.live(version) && version != m.labels[""] {
 			return version
 		}
 	}
 	return ""
+}
+
+// hasServed tells whether a version is known to have been the one that serves.
+func (r *Registry) hasServed(model, version string) bool {
+	served := slices.ContainsFunc(r.options.Routes.Changes(model), func(c Change) bool {
+		return (c.Action == Promote || c.Action == RollBack || c.Action == Quarantine) && (c.Version == version || c.From == version)
+	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.models[model]
+	if m == nil {
+		return served
+	}
+	v := m.versions[version]
+	return served || m.labels[Previous] == version || v != nil && v.served
 }
 
 // serving returns the version that serves, and what is not known of the model just now.

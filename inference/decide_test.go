@@ -104,10 +104,13 @@ func TestRollBackWaitsForNoSource(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	only(t, routed(t, r, ""), "champion=1")
+	if err := r.SetRoute(t.Context(), "m", Route{}, anna); err != nil {
+		t.Error(err)
+	}
 	if err := r.Promote(ctx, "m", "3", anna); !errors.Is(err, ErrSource) {
 		t.Errorf("got %v", err)
 	}
-	if changes, err := r.Changes("m"); err != nil || len(changes) != 1 || changes[0].Action != RollBack {
+	if changes, err := r.Changes("m"); err != nil || len(changes) != 2 || changes[0].Action != SetTraffic {
 		t.Errorf("got %+v, %v", changes, err)
 	}
 	close(s.moved)
@@ -176,5 +179,38 @@ func TestRoutesAreShared(t *testing.T) {
 	only(t, routed(t, one, ""), "canary=3")
 	if err := one.SetRoute(t.Context(), "m", Route{}, anna); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "routes.json") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A version that would get no requests is not promoted, so nobody takes it for what serves.
+func TestPromoteHeedsTheRoute(t *testing.T) {
+	s := three(t)
+	r := newRegistry(t, s, Options{})
+	poll(t, r)
+	for _, test := range []struct {
+		name    string
+		route   Route
+		refused bool
+	}{
+		{"all pinned", Route{Variants: []Variant{{"all", "1", 100}}}, true},
+		{"nothing for the champion", Route{Variants: []Variant{{"champion", "champion", 0}, {"all", "1", 100}}}, true},
+		{"an experiment between others", Route{Variants: []Variant{{"a", "1", 50}, {"b", "2", 50}}}, true},
+		{"it is a variant", Route{Variants: []Variant{{"a", "1", 50}, {"b", "3", 50}}}, false},
+		{"a canary", canary(10), false},
+		{"a shadow", Route{Shadow: "1"}, false},
+	} {
+		if err := r.RollBack(t.Context(), "m", "2", anna); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.SetRoute(t.Context(), "m", test.route, anna); err != nil {
+			t.Fatal(err)
+		}
+		err := r.Promote(t.Context(), "m", "3", anna)
+		if test.refused != errors.Is(err, ErrRefused) || !test.refused && err != nil {
+			t.Errorf("%s: got %v", test.name, err)
+		}
+		if serving := r.Status().Models[0].Serving; (serving == "3") == test.refused {
+			t.Errorf("%s: version %s serves", test.name, serving)
+		}
 	}
 }

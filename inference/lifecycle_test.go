@@ -156,6 +156,12 @@ func TestQuarantineIsLoud(t *testing.T) {
 				t.Error("not closed after its last request")
 			}
 		}
+		if err := r.RollBack(t.Context(), "m", "", anna); err != nil {
+			t.Errorf("back to what stands in: %v", err)
+		}
+		if aliases, err := readAliases(filepath.Join(s.dir, "m", "aliases.json")); err != nil || aliases[Champion] != "2" {
+			t.Errorf("got %v, %v", aliases, err)
+		}
 		if err := r.RollBack(t.Context(), "m", "", anna); !errors.Is(err, ErrRefused) {
 			t.Errorf("back to what failed: %v", err)
 		}

@@ -170,6 +170,7 @@ func (r *Registry) serve(l loading, began time.Time, live *version) {
 		r.expectDrained(v, replaced)
 	}
 	v.state, v.reason, v.quarantined, v.loadedAt, v.live, v.loaded = Available, "", false, now, live, v.revision
+	v.served = false
 	v.condemned = r.options.Routes.condemned(v.identity(v.files))
 	v.inputs, v.outputs, v.metadata = live.model.Inputs(), live.model.Outputs(), live.metadata
 	v.open++

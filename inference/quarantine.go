@@ -72,11 +72,11 @@ func (r *Registry) quarantine(v *versionRecord, failing *version) {
 	r.expectDrained(v, failing)
 	swaps := r.publish()
 	serving, identity := m.labels[""], v.identity(v.files)
+	identity.Reason = v.reason
 	r.mu.Unlock()
 	r.log(v).ErrorContext(ctx, "model version quarantined: it fails in service",
-		slog.String("reason", v.reason), slog.String("serving", serving))
+		slog.String("reason", identity.Reason), slog.String("serving", serving))
 	r.announce(ctx, swaps)
-	identity.Reason = v.reason
 	if err := r.options.Routes.condemn(identity, Change{
 		At: r.options.Now().UTC(), Model: v.model, Action: Quarantine, Actor: registryActor, Reason: why, Version: serving, From: v.version,
 	}); err != nil {
@@ -110,9 +110,10 @@ func (r *Registry) spareCondemned(m *modelRecord) (failing []*version) {
 	return failing
 }
 
-// identity is what a version is known by after a restart. files is the fingerprint of those loaded.
+// identity is what the version that is loaded is known by after a restart. files is the fingerprint of
+// its files.
 func (v *versionRecord) identity(files string) quarantined {
-	q := quarantined{Model: v.model, Version: v.version, Revision: v.revision}
+	q := quarantined{Model: v.model, Version: v.version, Revision: v.loaded}
 	if q.Revision == "" {
 		sum := sha256.Sum256([]byte(files))
 		q.Files = hex.EncodeToString(sum[:])

@@ -58,6 +58,7 @@ type versionRecord struct {
 	loaded         string // revision of what is live, or was last
 	files          string // fingerprint of the files that failed or were loaded
 	quarantined    bool   // Failed in service
+	served         bool   // what is live has been the one that serves
 	condemned      string // why, where that was before a restart
 	loadedAt       time.Time
 	live           *version // what is loaded: of this revision if Available, else of the one before
@@ -243,6 +244,17 @@ func (m *modelRecord) servedBefore() string {
 		return ""
 	}
 	return m.previous
+}
+
+// standIn returns the version that serves in place of the one that should and has failed, "" if none has
+// to.
+func (m *modelRecord) standIn() string {
+	meant, serving := m.versions[m.wish.Serving], m.labels[""]
+	v := m.versions[serving]
+	if meant == nil || meant.state != Failed || v == nil || serving == m.wish.Serving || v.loaded != v.revision {
+		return ""
+	}
+	return serving
 }
 
 func (m *modelRecord) live(version string) bool {

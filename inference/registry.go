@@ -96,7 +96,7 @@ func NewRegistry(source Source, opener Opener, options Options) *Registry {
 		options.Loaded = func(string, time.Duration, error) {}
 	}
 	if options.Routes == nil {
-		options.Routes = &Routes{state: routesState{Routes: map[string]Route{}}}
+		options.Routes, _ = OpenRoutes("") // in memory, which cannot fail
 	}
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
@@ -242,6 +242,7 @@ func (r *Registry) look(ctx context.Context) error {
 	r.deciding.Lock()
 	defer r.deciding.Unlock()
 	r.readRoutes(ctx)
+	r.endStrayRoutes(ctx, wishes)
 	r.adopt(ctx, wishes)
 	r.pardon(ctx, wishes)
 	return nil

@@ -3,6 +3,7 @@ package inference
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 )
@@ -148,6 +149,47 @@ func TestRevisionDoesNotServeBeforeItIsLoaded(t *testing.T) {
 		}
 		if got := answer(t, r, "m", ""); got != want {
 			t.Errorf("fails %v: got %s, want %s", fails, got, want)
+		}
+	}
+}
+
+// A route is of the versions that it was set for: where a model is registered anew, its versions of the
+// same numbers get nothing by it.
+func TestRouteEndsWithItsVersions(t *testing.T) {
+	s := newStage(t)
+	for _, version := range []string{"1", "2"} {
+		s.put(t, "m", version, "good")
+	}
+	wish := func(one, two string) []Aspired {
+		return []Aspired{{Name: "m", Versions: []string{"1", "2"}, Serving: "1", Aliases: map[string]string{"champion": "1"}, Revisions: map[string]string{"1": one, "2": two}}}
+	}
+	path := filepath.Join(t.TempDir(), "routes.json")
+	start := func() *Registry {
+		routes, err := OpenRoutes(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := newRegistry(t, s, Options{Routes: routes})
+		poll(t, r)
+		return r
+	}
+	s.wishes = wish("a", "b")
+	r := start()
+	if err := r.SetRoute(t.Context(), "m", Route{Variants: []Variant{{"champion", "champion", 0}, {"canary", "2", 100}}}, anna); err != nil {
+		t.Fatal(err)
+	}
+	s.wishes = wish("c", "b") // the champion is another one, which the route does not name by its number
+	poll(t, r)
+	only(t, routed(t, r, ""), "canary=2")
+	s.wishes = []Aspired{{Name: "m", Versions: []string{"1", "2"}, Serving: "1"}} // another source, which tells none
+	poll(t, r)
+	only(t, routed(t, r, ""), "canary=2")
+	s.wishes = wish("c", "d")
+	for _, r := range []*Registry{start(), r} {
+		poll(t, r)
+		only(t, routed(t, r, ""), "champion=1")
+		if changes, err := r.Changes("m"); err != nil || len(changes) != 2 || changes[0].Actor != registryActor {
+			t.Errorf("got %+v, %v", changes, err)
 		}
 	}
 }

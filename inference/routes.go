@@ -62,16 +62,30 @@ type Routes struct {
 }
 
 type routesState struct {
-	Routes  map[string]Route `json:"routes"`  // by model
-	Changes []Change         `json:"changes"` // the latest last
+	Routes map[string]Route `json:"routes"` // by model
+	// Revisions are those of the versions that routes name by their numbers, by model and version: a
+	// model that is registered anew has other versions of the same numbers.
+	Revisions map[string]map[string]string `json:"revisions,omitempty"`
+	Changes   []Change                     `json:"changes"` // the latest last
 	// Quarantined are versions that failed in service and are not to serve after a restart either.
 	Quarantined []quarantined `json:"quarantined,omitempty"`
+}
+
+// complete makes the maps that are missing.
+func (s *routesState) complete() {
+	if s.Routes == nil {
+		s.Routes = map[string]Route{}
+	}
+	if s.Revisions == nil {
+		s.Revisions = map[string]map[string]string{}
+	}
 }
 
 // OpenRoutes reads the file, if it is there; an empty path keeps everything in memory. A file that
 // says what no route can be is an error: to serve without would send traffic where nobody wants it.
 func OpenRoutes(path string) (*Routes, error) {
-	r := &Routes{path: path, state: routesState{Routes: map[string]Route{}}}
+	r := &Routes{path: path}
+	r.state.complete()
 	if path == "" {
 		return r, nil
 	}
@@ -111,9 +125,7 @@ func (r *Routes) read() error {
 			return fmt.Errorf("routes %s: model %q: %w", r.path, clip(model), err)
 		}
 	}
-	if state.Routes == nil {
-		state.Routes = map[string]Route{}
-	}
+	state.complete()
 	r.state, r.seen = state, info
 	return nil
 }
@@ -137,11 +149,25 @@ func (r *Routes) of(model string) Route {
 	return r.state.Routes[model]
 }
 
+// stray returns a version that the model's route names and that is not, as it is wished for, the one
+// that the route was set for; "" if there is none.
+func (r *Routes) stray(wish Aspired) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for version, revision := range r.state.Revisions[wish.Name] {
+		if now := wish.Revisions[version]; now != "" && now != revision {
+			return version
+		}
+	}
+	return ""
+}
+
 // Versions returns the versions that a model's route names by their numbers.
-func (r *Routes) Versions(model string) (versions []string) {
-	route := r.of(model)
-	named := []string{route.Shadow}
-	for _, v := range route.Variants {
+func (r *Routes) Versions(model string) (versions []string) { return r.of(model).numbers() }
+
+func (r Route) numbers() (versions []string) {
+	named := []string{r.Shadow}
+	for _, v := range r.Variants {
 		named = append(named, v.Version)
 	}
 	for _, name := range named {
@@ -152,11 +178,12 @@ func (r *Routes) Versions(model string) (versions []string) {
 	return versions
 }
 
-// record keeps a change, and the route that it sets. Where it cannot be kept nothing has changed.
-func (r *Routes) record(c Change) error {
+// record keeps a change, and the route that it sets, with the revisions of the versions that this names
+// by their numbers. Where it cannot be kept nothing has changed.
+func (r *Routes) record(c Change, revisions map[string]string) error {
 	return r.edit(func(next *routesState) {
 		next.add(c)
-		next.set(c)
+		next.set(c, revisions)
 	})
 }
 
@@ -181,19 +208,21 @@ func (r *Routes) amend(recorded Change, other *Change) error {
 			}
 		}
 		if other != nil {
-			next.set(*other)
+			next.set(*other, nil)
 		}
 	})
 }
 
 // set sets the route that a change is about.
-func (s *routesState) set(c Change) {
+func (s *routesState) set(c Change, revisions map[string]string) {
 	if c.Route == nil {
 		return
 	}
-	s.Routes[c.Model] = *c.Route
-	if len(c.Route.Variants) == 0 && c.Route.Shadow == "" {
-		delete(s.Routes, c.Model)
+	delete(s.Routes, c.Model)
+	delete(s.Revisions, c.Model)
+	if len(c.Route.Variants) > 0 || c.Route.Shadow != "" {
+		s.Routes[c.Model] = *c.Route
+		s.Revisions[c.Model] = revisions
 	}
 }
 
@@ -224,7 +253,10 @@ func (r *Routes) write(change func(next *routesState)) (err error) {
 	if err := r.read(); err != nil {
 		return err
 	}
-	next := routesState{Routes: maps.Clone(r.state.Routes), Changes: slices.Clone(r.state.Changes), Quarantined: slices.Clone(r.state.Quarantined)}
+	next := routesState{
+		Routes: maps.Clone(r.state.Routes), Revisions: maps.Clone(r.state.Revisions),
+		Changes: slices.Clone(r.state.Changes), Quarantined: slices.Clone(r.state.Quarantined),
+	}
 	change(&next)
 	text, err := json.MarshalIndent(next, "", "  ")
 	if err != nil {

@@ -69,6 +69,9 @@ func (r *Registry) publish() (swaps []swap) {
 			unwanted = append(unwanted, condemned...)
 			m.relabel()
 		}
+		if v := m.versions[m.labels[""]]; v != nil {
+			v.served = true
+		}
 		if to := m.labels[""]; to != from {
 			swaps = append(swaps, swap{name, from, to})
 			if v := m.versions[from]; v != nil && to != "" {
