@@ -205,7 +205,8 @@ func (r *Registry) promote(ctx context.Context, model, version string, change Ch
 		}
 	}
 	if change.Action == Promote || !r.hasServed(model, target.Version()) { // what never did is promoted, whatever it is called
-		if overrule, err = r.heed(ctx, model, target.Version(), by, change.Forced); err != nil {
+		overrule, err = r.heed(ctx, model, target.Version(), by, change.Forced)
+		if err != nil && (change.Action == Promote || !errors.Is(err, ErrSource)) { // who goes back is in a hurry
 			return err
 		}
 	}

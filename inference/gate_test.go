@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -101,18 +102,31 @@ func TestPromoteHeedsTheGate(t *testing.T) {
 	}
 }
 
-// Who goes back is not asked for what the gate said.
+// Who goes back to what has served is not asked for what the gate said; what never served is let through
+// by it, or cannot be judged.
 func TestRollBackPassesNoGate(t *testing.T) {
-	g := &gatedStage{stage: three(t), verdicts: map[string]Verdict{"m/1": {Said: GateRefused}}, verdict: errors.New("connection reset")}
+	g := &gatedStage{stage: three(t), verdicts: map[string]Verdict{"m/1": {Said: GateRefused}, "m/3": {Said: GateRefused, Reason: "worse"}}}
 	r := NewRegistry(g, g.stage, Options{})
 	defer func() {
 		if err := r.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
 	}()
-	poll(t, r)
+	for _, champion := range []string{"1", "2"} {
+		writeFile(t, filepath.Join(g.dir, "m", "aliases.json"), `{"champion": "`+champion+`"}`)
+		poll(t, r)
+	}
+	if err := r.RollBack(t.Context(), "m", "3", anna); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "worse") {
+		t.Errorf("got %v", err)
+	}
+	only(t, routed(t, r, ""), "champion=2")
 	if err := r.RollBack(t.Context(), "m", "1", anna); err != nil {
 		t.Error(err)
 	}
 	only(t, routed(t, r, ""), "champion=1")
+	g.verdict = errors.New("connection reset")
+	if err := r.RollBack(t.Context(), "m", "3", anna); err != nil {
+		t.Error(err)
+	}
+	only(t, routed(t, r, ""), "champion=3")
 }

@@ -127,7 +127,7 @@ func (r *Registry) unloaded() []*versionRecord {
 	var all []*versionRecord
 	for _, m := range r.models {
 		for _, v := range m.versions {
-			if v.wanted && v.cancel == nil && (v.state == Start || v.state == Failed) {
+			if v.wanted && v.cancel == nil && (v.state == Start || v.state == Failed) && !m.holdsOut(v) {
 				all = append(all, v)
 			}
 		}
@@ -244,6 +244,13 @@ func (m *modelRecord) servedBefore() string {
 		return ""
 	}
 	return m.previous
+}
+
+// holdsOut tells whether what is loaded of a version serves, is another than the source has under its
+// number, as what came with the program, and is all there is until the version that should serve is
+// loaded: to load what has its number now would put that into service, which nobody asked for.
+func (m *modelRecord) holdsOut(v *versionRecord) bool {
+	return v.live != nil && v.loaded != v.revision && m.labels[""] == v.version && m.wish.Serving != v.version && !m.live(m.wish.Serving)
 }
 
 // standIn returns the version that serves in place of the one that should and has failed, "" if none has

@@ -193,3 +193,33 @@ func TestRouteEndsWithItsVersions(t *testing.T) {
 		}
 	}
 }
+
+// What came with the program goes on until the champion is loaded, and what the source has under its
+// number does not take its place.
+func TestNumberOfWhatCameWithTheProgram(t *testing.T) {
+	s := newStage(t)
+	s.put(t, "m", "2", "good")
+	s.put(t, "m", "3", "bad")
+	s.wishes = []Aspired{{Name: "m", Versions: []string{"2"}, Serving: "2"}}
+	r := newRegistry(t, s, Options{})
+	poll(t, r)
+	s.wishes = []Aspired{{
+		Name: "m", Versions: []string{"2", "3"}, Serving: "3", Aliases: map[string]string{"champion": "3", "challenger": "2"},
+		Revisions: map[string]string{"2": "refused", "3": "good"},
+	}}
+	for range 2 {
+		poll(t, r)
+		if got := states(r, "m"); got != "2:START 3:FAILED -> 2" || len(s.opened) != 2 {
+			t.Errorf("got %s after %v", got, s.opened)
+		}
+		if err := r.RollBack(t.Context(), "m", "", anna); !errors.Is(err, ErrRefused) {
+			t.Errorf("got %v", err)
+		}
+	}
+	s.put(t, "m", "3", "mended")
+	poll(t, r)
+	poll(t, r)
+	if got := states(r, "m"); got != "2:AVAILABLE 3:AVAILABLE -> 3 challenger=2 champion=3" {
+		t.Errorf("got %s", got)
+	}
+}
