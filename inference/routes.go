@@ -56,9 +56,11 @@ const (
 type Routes struct {
 	path string
 
+	editing sync.Mutex  // held while the file is read or written, so that nobody waits for a disk with mu
+	seen    fs.FileInfo // the file that state was read from or written to, nil: none; editing guards it
+
 	mu    sync.Mutex
-	state routesState
-	seen  fs.FileInfo // the file that state was read from or written to, nil: none
+	state routesState // replaced, never changed
 }
 
 type routesState struct {
@@ -92,7 +94,7 @@ func OpenRoutes(path string) (*Routes, error) {
 	return r, r.read()
 }
 
-// read takes over what the file says, if it is there. Requires r.mu be held.
+// read takes over what the file says, if it is there. Requires r.editing be held.
 func (r *Routes) read() error {
 	file, err := OpenFile(os.OpenFile, r.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -126,7 +128,8 @@ func (r *Routes) read() error {
 		}
 	}
 	state.complete()
-	r.state, r.seen = state, info
+	r.seen = info
+	r.set(state)
 	return nil
 }
 
@@ -135,8 +138,8 @@ func (r *Routes) refresh() (changed bool, err error) {
 	if r.path == "" {
 		return false, nil
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.editing.Lock()
+	defer r.editing.Unlock()
 	before := r.seen
 	err = r.read()
 	return r.seen != before, err
@@ -144,17 +147,13 @@ func (r *Routes) refresh() (changed bool, err error) {
 
 // of returns the route of a model, the zero Route if it has none.
 func (r *Routes) of(model string) Route {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.state.Routes[model]
+	return r.get().Routes[model]
 }
 
 // stray returns a version that the model's route names and that is not, as it is wished for, the one
 // that the route was set for; "" if there is none.
 func (r *Routes) stray(wish Aspired) string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for version, revision := range r.state.Revisions[wish.Name] {
+	for version, revision := range r.get().Revisions[wish.Name] {
 		if now := wish.Revisions[version]; now != "" && now != revision {
 			return version
 		}
@@ -228,10 +227,12 @@ func (s *routesState) set(c Change, revisions map[string]string) {
 
 // edit changes the file, as it is by now, and then what is in memory.
 func (r *Routes) edit(change func(next *routesState)) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.editing.Lock()
+	defer r.editing.Unlock()
 	if r.path == "" {
-		change(&r.state)
+		next := r.get().clone()
+		change(&next)
+		r.set(next)
 		return nil
 	}
 	if err := r.write(change); err != nil {
@@ -253,10 +254,7 @@ func (r *Routes) write(change func(next *routesState)) (err error) {
 	if err := r.read(); err != nil {
 		return err
 	}
-	next := routesState{
-		Routes: maps.Clone(r.state.Routes), Revisions: maps.Clone(r.state.Revisions),
-		Changes: slices.Clone(r.state.Changes), Quarantined: slices.Clone(r.state.Quarantined),
-	}
+	next := r.get().clone()
 	change(&next)
 	text, err := json.MarshalIndent(next, "", "  ")
 	if err != nil {
@@ -265,9 +263,28 @@ func (r *Routes) write(change func(next *routesState)) (err error) {
 	if err := ReplaceFile(r.path, append(text, '\n')); err != nil {
 		return err
 	}
-	r.state = next
+	r.set(next)
 	r.seen, err = os.Stat(r.path)
 	return err
+}
+
+func (r *Routes) get() routesState {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state
+}
+
+func (r *Routes) set(state routesState) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state = state
+}
+
+func (s routesState) clone() routesState {
+	return routesState{
+		Routes: maps.Clone(s.Routes), Revisions: maps.Clone(s.Revisions),
+		Changes: slices.Clone(s.Changes), Quarantined: slices.Clone(s.Quarantined),
+	}
 }
 
 // quarantined is a version that failed in service, of that revision and, where its Source tells none,
@@ -299,9 +316,7 @@ func (r *Routes) condemn(q quarantined, c Change) error {
 
 // condemned returns why a version was quarantined, "" if it was not.
 func (r *Routes) condemned(q quarantined) string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, other := range r.state.Quarantined {
+	for _, other := range r.get().Quarantined {
 		if other.same(q) {
 			return other.Reason
 		}
@@ -311,10 +326,7 @@ func (r *Routes) condemned(q quarantined) string {
 
 // pardon ends the quarantines that end says. It writes nothing where there are none.
 func (r *Routes) pardon(ends func(quarantined) bool) error {
-	r.mu.Lock()
-	none := !slices.ContainsFunc(r.state.Quarantined, ends)
-	r.mu.Unlock()
-	if none {
+	if !slices.ContainsFunc(r.get().Quarantined, ends) {
 		return nil
 	}
 	return r.edit(func(next *routesState) { next.Quarantined = slices.DeleteFunc(next.Quarantined, ends) })
@@ -322,10 +334,8 @@ func (r *Routes) pardon(ends func(quarantined) bool) error {
 
 // Changes returns what was decided about a model, the latest first.
 func (r *Routes) Changes(model string) []Change {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	var all []Change
-	for _, c := range slices.Backward(r.state.Changes) {
+	for _, c := range slices.Backward(r.get().Changes) {
 		if c.Model == model {
 			all = append(all, c)
 		}
