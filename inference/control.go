@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 )
 
 var (
@@ -40,7 +41,7 @@ const (
 )
 
 func (b By) check() error {
-	if b.Actor == "" || len(b.Actor) > actorBytesMax {
+	if strings.TrimSpace(b.Actor) == "" || len(b.Actor) > actorBytesMax {
 		return fmt.Errorf("%w: actor: expected 1 to %d bytes that say who decides, got %d", ErrRefused, actorBytesMax, len(b.Actor))
 	}
 	if len(b.Reason) > reasonBytesMax {

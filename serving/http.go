@@ -35,7 +35,7 @@ func newHTTP(p *policy, procedures []Procedure, health *health, options *ServerO
 		return handler
 	})
 	mountREST(mux, p, procedures)
-	mountRoutes(mux, p, options.Routes)
+	mountRoutes(mux, p, options.Routes, func(handler http.Handler) http.Handler { return handler })
 	mountWebhooks(mux, p, options.Webhooks)
 	mux.Handle("GET /health", health)
 	if options.Page != nil {

@@ -3,6 +3,7 @@ package serving
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -26,7 +27,11 @@ func (s *Service) operations(draining <-chan struct{}) []Procedure {
 
 // LoadModel implements ModelService.
 func (s *Service) LoadModel(ctx context.Context, request *pb.LoadModelRequest) (*pb.LoadModelResponse, error) {
-	if err := s.models.Load(ctx, request.Name, by(request)); err != nil {
+	by, err := decidedBy(request)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.models.Load(ctx, request.Name, by); err != nil {
 		return nil, explainName(err, "version")
 	}
 	model, err := s.model(request.Name)
@@ -35,7 +40,11 @@ func (s *Service) LoadModel(ctx context.Context, request *pb.LoadModelRequest) (
 
 // UnloadModel implements ModelService.
 func (s *Service) UnloadModel(ctx context.Context, request *pb.UnloadModelRequest) (*pb.UnloadModelResponse, error) {
-	if err := s.models.Unload(ctx, request.Name, by(request)); err != nil {
+	by, err := decidedBy(request)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.models.Unload(ctx, request.Name, by); err != nil {
 		return nil, explainName(err, "version")
 	}
 	model, err := s.model(request.Name)
@@ -44,11 +53,15 @@ func (s *Service) UnloadModel(ctx context.Context, request *pb.UnloadModelReques
 
 // PromoteModel implements ModelService.
 func (s *Service) PromoteModel(ctx context.Context, request *pb.PromoteModelRequest) (*pb.PromoteModelResponse, error) {
+	by, err := decidedBy(request)
+	if err != nil {
+		return nil, err
+	}
 	promote := s.models.Promote
 	if request.Force {
 		promote = s.models.PromoteForced
 	}
-	if err := promote(ctx, request.Name, request.Version, by(request)); err != nil {
+	if err := promote(ctx, request.Name, request.Version, by); err != nil {
 		return nil, explainName(err, "version")
 	}
 	model, err := s.model(request.Name)
@@ -57,7 +70,11 @@ func (s *Service) PromoteModel(ctx context.Context, request *pb.PromoteModelRequ
 
 // RollbackModel implements ModelService.
 func (s *Service) RollbackModel(ctx context.Context, request *pb.RollbackModelRequest) (*pb.RollbackModelResponse, error) {
-	if err := s.models.RollBack(ctx, request.Name, request.Version, by(request)); err != nil {
+	by, err := decidedBy(request)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.models.RollBack(ctx, request.Name, request.Version, by); err != nil {
 		return nil, explainName(err, "version")
 	}
 	model, err := s.model(request.Name)
@@ -66,6 +83,10 @@ func (s *Service) RollbackModel(ctx context.Context, request *pb.RollbackModelRe
 
 // SetTraffic implements ModelService.
 func (s *Service) SetTraffic(ctx context.Context, request *pb.SetTrafficRequest) (*pb.SetTrafficResponse, error) {
+	by, err := decidedBy(request)
+	if err != nil {
+		return nil, err
+	}
 	route := inference.Route{Shadow: request.Route.GetShadow()}
 	for _, v := range request.Route.GetVariants() {
 		route.Variants = append(route.Variants, inference.Variant{Name: v.GetName(), Version: v.GetVersion(), Percent: v.GetPercent()})
@@ -73,7 +94,7 @@ func (s *Service) SetTraffic(ctx context.Context, request *pb.SetTrafficRequest)
 	if err := route.Check(); err != nil {
 		return nil, errorf(FieldInvalid, "route.%s", err).at("route")
 	}
-	if err := s.models.SetRoute(ctx, request.Name, route, by(request)); err != nil {
+	if err := s.models.SetRoute(ctx, request.Name, route, by); err != nil {
 		return nil, explainName(err, "route")
 	}
 	model, err := s.model(request.Name)
@@ -86,7 +107,19 @@ type decision interface {
 	GetReason() string
 }
 
-func by(d decision) inference.By { return inference.By{Actor: d.GetActor(), Reason: d.GetReason()} }
+func decidedBy(d decision) (inference.By, error) {
+	return DecidedBy("actor", d.GetActor(), d.GetReason())
+}
+
+// DecidedBy is who decides and why, without the white space around them. field is the one that names who
+// does, and is at fault where it names nobody.
+func DecidedBy(field, actor, reason string) (inference.By, error) {
+	by := inference.By{Actor: strings.TrimSpace(actor), Reason: strings.TrimSpace(reason)}
+	if by.Actor == "" {
+		return by, ErrorAt(field, FieldInvalid, "%s: expected who decides, got %q", field, clip(actor))
+	}
+	return by, nil
+}
 
 // explainName names the field at fault where a model or one of its versions cannot be had.
 func explainName(err error, version string) *Error {

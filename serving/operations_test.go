@@ -78,6 +78,30 @@ func TestOperationsRefuse(t *testing.T) {
 			_, err := models.PromoteModel(ctx, &pb.PromoteModelRequest{Name: DefaultModel, Version: "1"})
 			return err
 		}, wrong{code: codes.InvalidArgument, reason: "FIELD_INVALID", fields: []string{"actor"}}},
+		{"somebody without a name", func(ctx context.Context) error {
+			_, err := models.PromoteModel(ctx, &pb.PromoteModelRequest{Name: DefaultModel, Actor: " \n", Version: "1"})
+			return err
+		}, wrong{code: codes.InvalidArgument, reason: "FIELD_INVALID", message: "actor: expected who decides", fields: []string{"actor"}}},
+		{"a load by a blank", func(ctx context.Context) error {
+			_, err := models.LoadModel(ctx, &pb.LoadModelRequest{Name: DefaultModel, Actor: "\t"})
+			return err
+		}, wrong{code: codes.InvalidArgument, reason: "FIELD_INVALID", fields: []string{"actor"}}},
+		{"an unload by a blank", func(ctx context.Context) error {
+			_, err := models.UnloadModel(ctx, &pb.UnloadModelRequest{Name: DefaultModel, Actor: "\u2003"})
+			return err
+		}, wrong{code: codes.InvalidArgument, reason: "FIELD_INVALID", fields: []string{"actor"}}},
+		{"a rollback by a blank", func(ctx context.Context) error {
+			_, err := models.RollbackModel(ctx, &pb.RollbackModelRequest{Name: DefaultModel, Actor: " ", Version: "1"})
+			return err
+		}, wrong{code: codes.InvalidArgument, reason: "FIELD_INVALID", fields: []string{"actor"}}},
+		{"traffic by a blank", func(ctx context.Context) error {
+			_, err := models.SetTraffic(ctx, &pb.SetTrafficRequest{Name: DefaultModel, Actor: " "})
+			return err
+		}, wrong{code: codes.InvalidArgument, reason: "FIELD_INVALID", fields: []string{"actor"}}},
+		{"forced with a blank reason", func(ctx context.Context) error {
+			_, err := models.PromoteModel(ctx, &pb.PromoteModelRequest{Name: DefaultModel, Actor: "anna", Version: "1", Force: true, Reason: " \n"})
+			return err
+		}, wrong{code: codes.FailedPrecondition, reason: "CHANGE_REFUSED", message: "reason: expected why the gate is overruled"}},
 		{"no such model", func(ctx context.Context) error {
 			_, err := models.LoadModel(ctx, &pb.LoadModelRequest{Name: "corners", Actor: "anna"})
 			return err
@@ -158,7 +182,7 @@ func TestWatchModels(t *testing.T) {
 	if got := next(); got.GetServingVersion() != "2" || len(got.GetVersions()) != 2 || got.GetRoute() != nil {
 		t.Errorf("at first: got %s", text(got))
 	}
-	if _, err := models.SetTraffic(ctx, &pb.SetTrafficRequest{Name: DefaultModel, Actor: "anna", Reason: "a try", Route: &pb.Route{Variants: []*pb.RouteVariant{
+	if _, err := models.SetTraffic(ctx, &pb.SetTrafficRequest{Name: DefaultModel, Actor: " anna ", Reason: " a try\n", Route: &pb.Route{Variants: []*pb.RouteVariant{
 		{Name: "champion", Version: "2", Percent: 90}, {Name: "canary", Version: "1", Percent: 10},
 	}}}); err != nil {
 		t.Fatal(err)
@@ -178,7 +202,7 @@ func TestWatchModels(t *testing.T) {
 	if c := changes.GetChanges()[0]; c.GetAction() != "unload" || c.GetActor() != "ben" {
 		t.Errorf("got %s", text(c))
 	}
-	if c := changes.GetChanges()[1]; c.GetAction() != "traffic" || c.GetReason() != "a try" || len(c.GetRoute().GetVariants()) != 2 || !c.GetAt().AsTime().Equal(today) {
+	if c := changes.GetChanges()[1]; c.GetAction() != "traffic" || c.GetActor() != "anna" || c.GetReason() != "a try" || len(c.GetRoute().GetVariants()) != 2 || !c.GetAt().AsTime().Equal(today) {
 		t.Errorf("got %s", text(c))
 	}
 	if err := s.stop(); err != nil { // which waits for nobody who watches

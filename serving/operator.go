@@ -8,14 +8,24 @@ import (
 	"connectrpc.com/connect"
 )
 
-// newOperator returns the handler of the operators' port: every RPC, also those that change something,
-// probes, profiles and, if any, metrics.
-func newOperator(p *policy, procedures []Procedure, health *health, metrics http.Handler) http.Handler {
+// newOperator returns the handler of the operators' port: every RPC, also those that change something and
+// in the form of the options' routes, probes, profiles and, if any, metrics.
+func newOperator(p *policy, procedures []Procedure, health *health, options *ServerOptions) http.Handler {
 	mux := http.NewServeMux()
-	mountRPCs(mux, p, procedures, func(_ *Procedure, handler http.Handler) http.Handler { return unlessBrowser(handler) })
+	errors := connect.NewErrorWriter()
+	mountRPCs(mux, p, procedures, func(_ *Procedure, handler http.Handler) http.Handler {
+		return unlessBrowser(handler, func(w http.ResponseWriter, r *http.Request, e *Error) {
+			_ = errors.Write(w, r, e.connect()) // fails only where the caller has left
+		})
+	})
+	mountRoutes(mux, p, options.Routes, func(handler http.Handler) http.Handler {
+		return unlessBrowser(handler, func(w http.ResponseWriter, _ *http.Request, e *Error) {
+			options.Routes.Refuse(w, httpStatus(e.Code), e)
+		})
+	})
 	index := "/livez\n/readyz\n/debug/pprof/\n"
-	if metrics != nil {
-		mux.Handle("GET /metrics", metrics)
+	if options.Metrics != nil {
+		mux.Handle("GET /metrics", options.Metrics)
 		index += "/metrics\n"
 	}
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
@@ -36,11 +46,10 @@ func newOperator(p *policy, procedures []Procedure, health *health, metrics http
 
 // unlessBrowser refuses what a page in a browser asks: an operator's browser reaches this port, and so
 // does, by a name that leads there, any page that is open in it.
-func unlessBrowser(next http.Handler) http.Handler {
-	errors := connect.NewErrorWriter()
+func unlessBrowser(next http.Handler, refuse func(http.ResponseWriter, *http.Request, *Error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Origin") != "" {
-			_ = errors.Write(w, r, errorf(AccessDenied, "pages may not call the operators' port").connect()) // fails only where the caller has left
+			refuse(w, r, errorf(AccessDenied, "pages may not call the operators' port"))
 			return
 		}
 		next.ServeHTTP(w, r)

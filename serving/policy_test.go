@@ -16,7 +16,7 @@ import (
 	pb "footballprediction/api/gen/footballprediction/v1"
 )
 
-// operations change what is served.
+// operations change what is served, tell of every change, or say whose it was.
 var operations = []protoreflect.Name{"WatchModels", "ListModelChanges", "LoadModel", "UnloadModel", "PromoteModel", "RollbackModel", "SetTraffic"}
 
 // Whatever either transport would answer is in the table, and so is every RPC of the contract.

@@ -37,6 +37,14 @@ func (p Procedure) atMost(streams int64) Procedure {
 	return p
 }
 
+// Header returns what the caller of a unary RPC sent under a name, "" where that is nothing.
+func Header(ctx context.Context, name string) string {
+	if info, ok := connect.CallInfoForHandlerContext(ctx); ok {
+		return strings.ToValidUTF8(info.RequestHeader().Get(name), "\uFFFD")
+	}
+	return incoming{ctx}.Get(name)
+}
+
 // pointer is *T, a message.
 type pointer[T any] interface {
 	*T

@@ -8,7 +8,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 )
 
-// Routes are RPCs in an HTTP form of their own, on the public HTTP port.
+// Routes are RPCs in an HTTP form of their own, on the public HTTP port and on the operators'.
 type Routes struct {
 	// Prefix is the path that all of them lie at or below, without a slash at its end. What no route
 	// answers there is refused in their form as well.
@@ -34,10 +34,10 @@ type Answer struct {
 	Body   []byte
 }
 
-// mountRoutes mounts routes and what is said where there is none.
-func mountRoutes(mux *http.ServeMux, p *policy, routes Routes) {
+// mountRoutes mounts routes, each behind what wrap makes of it, and what is said where there is none.
+func mountRoutes(mux *http.ServeMux, p *policy, routes Routes, wrap func(http.Handler) http.Handler) {
 	for _, route := range routes.Routes {
-		mux.HandleFunc(route.Pattern, func(w http.ResponseWriter, r *http.Request) {
+		mux.Handle(route.Pattern, wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			limitBodyTime(w)
 			carrier := propagation.HeaderCarrier(r.Header)
 			response, err := p.unary(r.Context(), call{systemREST, route.Procedure, carrier}, nil, func(ctx context.Context, _ any) (any, error) {
@@ -52,7 +52,7 @@ func mountRoutes(mux *http.ServeMux, p *policy, routes Routes) {
 			answer := response.(*Answer)
 			maps.Copy(w.Header(), answer.Header)
 			_, _ = w.Write(answer.Body) // fails only where the caller has left
-		})
+		})))
 	}
 	if routes.Prefix != "" {
 		mux.Handle(routes.Prefix, elsewhere{mux, routes.Refuse})

@@ -47,7 +47,7 @@ type ServerOptions struct {
 	// BareErrors keeps the details of errors back, for callers who take no more than the protocols
 	// themselves know, such as a conformance suite.
 	BareErrors bool
-	// Procedures are served besides those of the Service, on both public ports.
+	// Procedures are served besides those of the Service, on all ports.
 	Procedures []Procedure
 	// Routes are RPCs of these in an HTTP form of their own.
 	Routes Routes
@@ -99,7 +99,7 @@ func NewServer(service *Service, logger *slog.Logger, options ServerOptions) *Se
 	s.http.ConnState = s.count
 	operators := *policy
 	operators.principal, operators.streams = operator, newOpenStreams(procedures) // strangers cannot keep operators out
-	s.operator = newHTTPServer(newOperator(&operators, procedures, health, options.Metrics), logger)
+	s.operator = newHTTPServer(newOperator(&operators, procedures, health, &options), logger)
 	return s
 }
 

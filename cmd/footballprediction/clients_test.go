@@ -40,9 +40,9 @@ func TestClients(t *testing.T) {
 		t.Fatalf("Python clients: %v: run `make setup`", err)
 	}
 	s := startWithTinyModels(t, "half_plus_two", "several_inputs", "toil", "strings", "same")
-	address := strings.TrimPrefix(s.http, "http://")
+	address, operators := strings.TrimPrefix(s.http, "http://"), strings.TrimPrefix(s.operator, "http://")
 	for script, addresses := range map[string][]string{
-		"triton_client.py": {s.grpc}, "triton_http_client.py": {address}, "kserve_client.py": {address, s.grpc},
+		"triton_client.py": {s.grpc, operators}, "triton_http_client.py": {address, operators}, "kserve_client.py": {address, s.grpc},
 	} {
 		t.Run(script, func(t *testing.T) {
 			script = filepath.Join(repository, "serving", "openinference", "testdata", script)

@@ -10,12 +10,9 @@ import (
 	"footballprediction/serving"
 )
 
-// anonymous is on record where a client of Triton's cannot say who decides.
-const anonymous = "model repository API"
-
 // RepositoryModelLoad implements GRPCInferenceService.
 func (s *Service) RepositoryModelLoad(ctx context.Context, request *pb.RepositoryModelLoadRequest) (*pb.RepositoryModelLoadResponse, error) {
-	by, err := decider(request.GetParameters())
+	by, err := decider(ctx, request.GetParameters())
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +24,7 @@ func (s *Service) RepositoryModelLoad(ctx context.Context, request *pb.Repositor
 
 // RepositoryModelUnload implements GRPCInferenceService.
 func (s *Service) RepositoryModelUnload(ctx context.Context, request *pb.RepositoryModelUnloadRequest) (*pb.RepositoryModelUnloadResponse, error) {
-	by, err := decider(request.GetParameters())
+	by, err := decider(ctx, request.GetParameters())
 	if err != nil {
 		return nil, err
 	}
@@ -37,20 +34,29 @@ func (s *Service) RepositoryModelUnload(ctx context.Context, request *pb.Reposit
 	return new(pb.RepositoryModelUnloadResponse), nil
 }
 
-// decider reads who decides, and why, from a request's parameters.
-func decider(parameters map[string]*pb.ModelRepositoryParameter) (inference.By, error) {
-	by := inference.By{Actor: anonymous}
+// Parameters by which a request says who decides, and why. Clients of Triton's, which send none of ours, can
+// name them as headers.
+const (
+	actor  = "actor"
+	reason = "reason"
+)
+
+// decider reads who decides, and why.
+func decider(ctx context.Context, parameters map[string]*pb.ModelRepositoryParameter) (inference.By, error) {
+	said := map[string]string{actor: serving.Header(ctx, actor), reason: serving.Header(ctx, reason)}
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {
 		switch name {
-		case "actor":
-			by.Actor = parameters[name].GetStringParam()
-		case "reason":
-			by.Reason = parameters[name].GetStringParam()
+		case actor, reason:
+			text, ok := parameters[name].GetParameterChoice().(*pb.ModelRepositoryParameter_StringParam)
+			if !ok {
+				return inference.By{}, serving.ErrorAt(parameterPath(name), serving.FieldInvalid, "parameter %s: expected text", name)
+			}
+			said[name] = text.StringParam
 		case "unload_dependents":
 		default:
-			return by, serving.ErrorAt("parameters", serving.NotBuilt,
+			return inference.By{}, serving.ErrorAt("parameters", serving.NotBuilt,
 				"parameter %q: expected actor or reason: a model is what its source has", clip(name))
 		}
 	}
-	return by, nil
+	return serving.DecidedBy(parameterPath(actor), said[actor], said[reason])
 }

@@ -25,7 +25,13 @@ import (
 // fetch sends a request to the HTTP port and returns what came back.
 func (s *site) fetch(t *testing.T, method, path string, header map[string]string, body []byte) (status int, got http.Header, answer []byte) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, "http://"+s.http+path, bytes.NewReader(body))
+	return s.fetchFrom(t, s.http, method, path, header, body)
+}
+
+// fetchFrom is fetch from any of the HTTP ports.
+func (s *site) fetchFrom(t *testing.T, address, method, path string, header map[string]string, body []byte) (status int, got http.Header, answer []byte) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, "http://"+address+path, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +77,8 @@ func TestREST(t *testing.T) {
 		{"GET", "/v2/repository/index", "", 200, `"state":"UNAVAILABLE"`},
 		{"POST", "/v2/repository/index", `{"ready":true,"ready":false}`, 400, `{"error":"body: expected each key once, got \"ready\" twice`},
 		{"POST", "/v2/repository/index", `{"ready":1}`, 400, `{"error":"body: field ready: expected true or false, got number`},
-		{"POST", "/v2/repository/models/halves/load", "", 404, `{"error":"path`},
+		{"POST", "/v2/repository/models/halves/load", "", 403, `needs role operator, got viewer"}`},
+		{"POST", "/v2/repository/models/halves/unload", `{"parameters":{"actor":"anna"}}`, 403, `needs role operator, got viewer"}`},
 		{"GET", "/v2/systemsharedmemory/status", "", 404, `{"error":"path`},
 		{"GET", "/v2/", "", 404, `{"error":"path`},
 		{"POST", "/v2", "", 405, `{"error":"method`},

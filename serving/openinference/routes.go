@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
@@ -34,6 +35,8 @@ func (s *Service) Routes() serving.Routes {
 		"GET /v2/models/stats", "GET /v2/models/{model}/stats", "GET /v2/models/{model}/versions/{version}/stats")
 	add(pb.GRPCInferenceService_RepositoryIndex_FullMethodName, s.postIndex,
 		"POST /v2/repository/index", "GET /v2/repository/index")
+	add(pb.GRPCInferenceService_RepositoryModelLoad_FullMethodName, s.postLoad, "POST /v2/repository/models/{model}/load")
+	add(pb.GRPCInferenceService_RepositoryModelUnload_FullMethodName, s.postUnload, "POST /v2/repository/models/{model}/unload")
 	add(pb.GRPCInferenceService_ModelInfer_FullMethodName, s.postInfer,
 		"POST /v2/models/{model}/infer", "POST /v2/models/{model}/versions/{version}/infer")
 	return routes
@@ -139,4 +142,64 @@ func (s *Service) postIndex(r *http.Request) (*serving.Answer, error) {
 		data = appendMessage(data, model)
 	}
 	return answerJSON(append(data, ']')), nil
+}
+
+func (s *Service) postLoad(r *http.Request) (*serving.Answer, error) {
+	parameters, err := repositoryParameters(r)
+	if err != nil {
+		return nil, err
+	}
+	return answerMessage(r, &pb.RepositoryModelLoadRequest{ModelName: r.PathValue("model"), Parameters: parameters}, s.RepositoryModelLoad)
+}
+
+func (s *Service) postUnload(r *http.Request) (*serving.Answer, error) {
+	parameters, err := repositoryParameters(r)
+	if err != nil {
+		return nil, err
+	}
+	return answerMessage(r, &pb.RepositoryModelUnloadRequest{ModelName: r.PathValue("model"), Parameters: parameters}, s.RepositoryModelUnload)
+}
+
+// repositoryParameters reads those of the body, if there is one, and of the headers.
+func repositoryParameters(r *http.Request) (map[string]*pb.ModelRepositoryParameter, error) {
+	body, err := readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	var said struct {
+		Parameters parametersJSON `json:"parameters"`
+	}
+	if len(body) > 0 {
+		if err := checkText(body); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(body, &said); err != nil {
+			return nil, explainJSON(body, err)
+		}
+		if err := checkKeys(body); err != nil {
+			return nil, err
+		}
+	}
+	given, err := said.Parameters.message("parameters")
+	if err != nil {
+		return nil, err
+	}
+	parameters := map[string]*pb.ModelRepositoryParameter{}
+	for _, name := range []string{actor, reason} {
+		if header := r.Header.Get(name); header != "" {
+			parameters[name] = textParameter(strings.ToValidUTF8(header, "\uFFFD"))
+		}
+	}
+	for name, parameter := range given {
+		if text, ok := parameter.GetParameterChoice().(*pb.InferParameter_StringParam); ok {
+			parameters[name] = textParameter(text.StringParam)
+		} else {
+			parameters[name] = new(pb.ModelRepositoryParameter) // of no other is the value looked at
+		}
+	}
+	return parameters, nil
+}
+
+func textParameter(text string) *pb.ModelRepositoryParameter {
+	return &pb.ModelRepositoryParameter{ParameterChoice: &pb.ModelRepositoryParameter_StringParam{StringParam: text}}
 }

@@ -240,8 +240,9 @@ type RepositoryModelLoadRequest struct {
 	// There is one repository, without a name.
 	RepositoryName string `protobuf:"bytes,1,opt,name=repository_name,json=repositoryName,proto3" json:"repository_name,omitempty"`
 	ModelName      string `protobuf:"bytes,2,opt,name=model_name,json=modelName,proto3" json:"model_name,omitempty"`
-	// "actor" and "reason", both text, go on record. Others, by which a model would be another than its
-	// source has it, are UNIMPLEMENTED.
+	// "actor", who decides, which is required, and "reason" are text and go on record. Clients that send no
+	// such parameters can send headers (metadata) of these names. Others, by which a model would be another
+	// than its source has it, are UNIMPLEMENTED.
 	Parameters    map[string]*ModelRepositoryParameter `protobuf:"bytes,3,rep,name=parameters,proto3" json:"parameters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

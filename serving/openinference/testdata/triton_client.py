@@ -1,4 +1,4 @@
-"""Triton's own client, unmodified, against a server of ours: python triton_client.py HOST:PORT.
+"""Triton's own client, unmodified, against a server of ours: python triton_client.py HOST:PORT OPERATORS.
 
 The server has the models half_plus_two, several_inputs, toil and match-outcome.
 """
@@ -67,6 +67,7 @@ def metadata(client: Client) -> None:
     assert config.max_batch_size == 128, config
     assert list(config.input[0].dims) == [1], config
     refused("NOT_FOUND", "oracle", lambda: client.get_model_metadata("oracle"))
+    refused("PERMISSION_DENIED", "needs role operator", lambda: client.load_model("toil"))
 
 
 def inference(client: Client) -> None:
@@ -119,6 +120,16 @@ def streaming(client: Client) -> None:
         assert result.get_response().id == str(i)
         assert result.as_numpy("y").tolist() == [[i / 2 + 2]]
     client.stop_stream()
+
+
+def operating(address: str) -> None:
+    """Unload a model and load it again, which takes the operators' port and somebody who decides it."""
+    with Client(address) as client:
+        refused("INVALID_ARGUMENT", "actor: expected who decides", lambda: client.unload_model("toil"))
+        client.unload_model("toil", headers={"actor": "anna", "reason": "a break"})
+        assert not client.is_model_ready("toil")
+        client.load_model("toil", headers={"actor": "anna"})
+        assert client.is_model_ready("toil")
 
 
 async def asynchronous(address: str) -> None:
@@ -208,6 +219,7 @@ def main() -> None:
         streaming(client)
         sharing(client)
         errors(client)
+    operating(sys.argv[2])
     asyncio.run(asynchronous(sys.argv[1]))
 
 

@@ -1,4 +1,4 @@
-"""Triton's own client over HTTP, unmodified, against a server of ours: python triton_http_client.py HOST:PORT.
+"""Triton's own client over HTTP, unmodified, against a server: python triton_http_client.py HOST:PORT OPERATORS.
 
 The server has the models half_plus_two, several_inputs, strings, same and toil.
 """
@@ -68,7 +68,7 @@ def metadata(client: Client) -> None:
     assert ("toil", "1", "READY") in [(m["name"], m["version"], m["state"]) for m in index], index
     refused("404", "oracle", lambda: client.get_model_metadata("oracle"))
     refused("404", "oracle", lambda: client.get_model_config("oracle"))
-    refused("404", "nothing here", lambda: client.load_model("toil"))
+    refused("403", "needs role operator", lambda: client.load_model("toil"))
 
 
 def inference(client: Client) -> None:
@@ -148,6 +148,16 @@ def errors(client: Client) -> None:
     refused("501", "shared_memory_region", lambda: client.infer("half_plus_two", [shared]))
 
 
+def operating(address: str) -> None:
+    """Unload a model and load it again, which takes the operators' port and somebody who decides it."""
+    with Client(address) as client:
+        refused("400", "actor: expected who decides", lambda: client.unload_model("toil"))
+        client.unload_model("toil", headers={"actor": "anna", "reason": "a break"})
+        assert not client.is_model_ready("toil")
+        client.load_model("toil", headers={"actor": "anna"})
+        assert client.is_model_ready("toil")
+
+
 async def asynchronous(address: str) -> None:
     """Infer through asyncio."""
     async with AsyncClient(address) as client:
@@ -165,6 +175,7 @@ def main() -> None:
         inference(client)
         types(client)
         errors(client)
+    operating(sys.argv[2])
     asyncio.run(asynchronous(sys.argv[1]))
 
 

@@ -42,7 +42,7 @@ type ModelServiceClient interface {
 	GetModel(ctx context.Context, in *GetModelRequest, opts ...grpc.CallOption) (*GetModelResponse, error)
 	// WatchModels sends every model as it is, and from then on each model whose versions, aliases,
 	// states or route have changed, as it then is. Changes that follow one another faster than the
-	// caller reads are sent as one.
+	// caller reads are sent as one. RESOURCE_EXHAUSTED: TOO_MANY_STREAMS where 100 watch already.
 	WatchModels(ctx context.Context, in *WatchModelsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchModelsResponse], error)
 	// LoadModel asks the source now what should be served, tries versions that have failed again, and
 	// ends what UnloadModel began. NOT_FOUND: MODEL_UNKNOWN. UNAVAILABLE: MODEL_NOT_READY, and why.
@@ -185,7 +185,7 @@ type ModelServiceServer interface {
 	GetModel(context.Context, *GetModelRequest) (*GetModelResponse, error)
 	// WatchModels sends every model as it is, and from then on each model whose versions, aliases,
 	// states or route have changed, as it then is. Changes that follow one another faster than the
-	// caller reads are sent as one.
+	// caller reads are sent as one. RESOURCE_EXHAUSTED: TOO_MANY_STREAMS where 100 watch already.
 	WatchModels(*WatchModelsRequest, grpc.ServerStreamingServer[WatchModelsResponse]) error
 	// LoadModel asks the source now what should be served, tries versions that have failed again, and
 	// ends what UnloadModel began. NOT_FOUND: MODEL_UNKNOWN. UNAVAILABLE: MODEL_NOT_READY, and why.

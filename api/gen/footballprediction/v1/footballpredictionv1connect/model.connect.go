@@ -66,7 +66,7 @@ type ModelServiceClient interface {
 	GetModel(context.Context, *v1.GetModelRequest) (*v1.GetModelResponse, error)
 	// WatchModels sends every model as it is, and from then on each model whose versions, aliases,
 	// states or route have changed, as it then is. Changes that follow one another faster than the
-	// caller reads are sent as one.
+	// caller reads are sent as one. RESOURCE_EXHAUSTED: TOO_MANY_STREAMS where 100 watch already.
 	WatchModels(context.Context, *v1.WatchModelsRequest) (*connect.ServerStreamForClient[v1.WatchModelsResponse], error)
 	// LoadModel asks the source now what should be served, tries versions that have failed again, and
 	// ends what UnloadModel began. NOT_FOUND: MODEL_UNKNOWN. UNAVAILABLE: MODEL_NOT_READY, and why.
@@ -259,7 +259,7 @@ type ModelServiceHandler interface {
 	GetModel(context.Context, *v1.GetModelRequest) (*v1.GetModelResponse, error)
 	// WatchModels sends every model as it is, and from then on each model whose versions, aliases,
 	// states or route have changed, as it then is. Changes that follow one another faster than the
-	// caller reads are sent as one.
+	// caller reads are sent as one. RESOURCE_EXHAUSTED: TOO_MANY_STREAMS where 100 watch already.
 	WatchModels(context.Context, *v1.WatchModelsRequest, *connect.ServerStream[v1.WatchModelsResponse]) error
 	// LoadModel asks the source now what should be served, tries versions that have failed again, and
 	// ends what UnloadModel began. NOT_FOUND: MODEL_UNKNOWN. UNAVAILABLE: MODEL_NOT_READY, and why.

@@ -928,7 +928,7 @@ export const ModelService: GenService<{
   /**
    * WatchModels sends every model as it is, and from then on each model whose versions, aliases,
    * states or route have changed, as it then is. Changes that follow one another faster than the
-   * caller reads are sent as one.
+   * caller reads are sent as one. RESOURCE_EXHAUSTED: TOO_MANY_STREAMS where 100 watch already.
    *
    * @generated from rpc footballprediction.v1.ModelService.WatchModels
    */
