@@ -2,6 +2,7 @@ package serving
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -126,4 +127,39 @@ func TestStreamsAreBounded(t *testing.T) {
 	}
 	leave()
 	awaitRoom(ctx, t, func() error { return over(s.http) })
+}
+
+// Nothing is kept for who reads slowly: what has happened meanwhile comes as one change.
+func TestSlowWatchersSkip(t *testing.T) {
+	service, _ := newWorld().service(t)
+	draining := make(chan struct{})
+	read := make(chan *pb.WatchModelsResponse)
+	done := make(chan error, 1)
+	go func() {
+		done <- service.watchModels(draining)(t.Context(), nil, func(message *pb.WatchModelsResponse) error {
+			if message != nil {
+				read <- message
+			}
+			return nil
+		})
+	}()
+	<-read
+	const changes = 50
+	for i := range changes {
+		route := inference.Route{Variants: []inference.Variant{{Name: "a", Version: "1", Percent: float64(i + 1)}, {Name: "b", Version: "2", Percent: float64(99 - i)}}}
+		if err := service.models.SetRoute(t.Context(), DefaultModel, route, inference.By{Actor: "anna"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	messages := 1
+	for (<-read).GetModel().GetRoute().GetVariants()[0].GetPercent() != changes {
+		messages++
+	}
+	if messages > 2 { // one of which it may have had in hand before the last change
+		t.Errorf("%d messages tell of %d changes", messages, changes)
+	}
+	close(draining)
+	if err := <-done; !errors.Is(err, errShuttingDown) {
+		t.Errorf("got %v", err)
+	}
 }
