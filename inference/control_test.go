@@ -268,7 +268,7 @@ func TestShadow(t *testing.T) {
 	only(t, routed(t, r, ""), "champion=2")
 	large := []Tensor{{"x", FP32, []int64{1 << 19, 1}, make([]byte, 4<<19)}} // 2 MiB
 	r.Mirror("m", large)
-	if got := r.ShadowsDropped(); got != 1 {
+	if got := dropped(r, "m"); got != 1 {
 		t.Errorf("dropped %d, want 1", got)
 	}
 	if err := r.SetRoute(t.Context(), "m", Route{}, anna); err != nil {
@@ -284,21 +284,3 @@ type counting struct{ n *atomic.Int64 }
 
 func (c counting) Ran(e Execution)               { c.n.Add(int64(e.Rows)) }
 func (c counting) Rejected(error, time.Duration) {}
-
-// What still waits when all ends is let go of.
-func TestShadowsThatWait(t *testing.T) {
-	s := three(t)
-	r := newRegistry(t, s, Options{})
-	poll(t, r)
-	r.shadows.start.Do(func() { close(r.shadows.done) }) // nobody answers
-	if err := r.SetRoute(t.Context(), "m", Route{Shadow: "3"}, anna); err != nil {
-		t.Fatal(err)
-	}
-	request := []Tensor{{"x", FP32, []int64{1, 1}, BytesOf([]float32{10})}}
-	for range shadowQueueMax + 5 {
-		r.Mirror("m", request)
-	}
-	if got := r.ShadowsDropped(); got != 5 {
-		t.Errorf("dropped %d, want 5", got)
-	}
-}

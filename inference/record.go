@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -43,6 +44,8 @@ type modelRecord struct {
 	previous, previousRevision string
 	// quarantines is how many versions were taken out of service.
 	quarantines uint64
+	// shadowsDropped is how many copies of requests its shadows were not given.
+	shadowsDropped atomic.Uint64
 	// unloaded: an operator wants none of it.
 	unloaded bool
 }

@@ -298,10 +298,12 @@ func (r *Registry) Close(ctx context.Context) error {
 	r.deciding.Unlock()
 	r.loader.stop()
 	r.announce(ctx, swaps)
-	r.shadows.close()
 
 	if err := ended(ctx, &r.loader.loads); err != nil {
 		return fmt.Errorf("close models: wait for a load: %w", err)
+	}
+	if err := ended(ctx, &r.shadows.running); err != nil {
+		return fmt.Errorf("close models: wait for a shadow: %w", err)
 	}
 	if err := ended(ctx, &r.loaded); err != nil {
 		return fmt.Errorf("close models: wait for handles: %w", err)

@@ -21,31 +21,63 @@ const (
 	shadowTimeout = 5 * time.Second
 )
 
-// shadows gives copies of requests to versions that nobody waits for: gathered, and in one run at a
-// time, so that they take no more than one of a model's sessions and one processor from those whose
-// answers count.
+// shadows is what the shadows of all models share. They run one at a time, so that together they take
+// no more than one processor from those whose answers count.
 type shadows struct {
-	queue   chan *shadowed
-	bytes   atomic.Int64  // of what waits
-	half    chan struct{} // holds a token where half of the queue is full
-	spare   sync.Pool     // of *shadowed
-	dropped atomic.Uint64
-	start   sync.Once
-	stop    context.CancelFunc // set by start
-	done    chan struct{}
+	turn    chan struct{}  // holds a token while one of them runs
+	running sync.WaitGroup // their goroutines; added to with Registry.mu held, unless that is closed
+	spare   sync.Pool      // of *shadowed
 }
 
-// shadowed is a copy of a request, and a hold on the version that is to answer it.
-type shadowed struct {
+// shadow gives copies of a model's requests to a version that nobody waits for: gathered, and in one
+// run at a time. When a route has another shadow, or none, it ends, and lets go of what waits.
+type shadow struct {
 	v       *version
+	all     *shadows
+	queue   chan *shadowed
+	bytes   atomic.Int64   // of what waits
+	half    chan struct{}  // holds a token where half of the queue is full
+	dropped *atomic.Uint64 // of the model
+	ctx     context.Context
+	end     context.CancelFunc
+}
+
+// shadowed is a copy of a request, for which the shadow's version is held.
+type shadowed struct {
 	request request
 	size    int64 // bytes of its inputs
 }
 
 func newShadows() *shadows {
-	return &shadows{
-		queue: make(chan *shadowed, shadowQueueMax), half: make(chan struct{}, 1), done: make(chan struct{}),
-		spare: sync.Pool{New: func() any { return new(shadowed) }},
+	return &shadows{turn: make(chan struct{}, 1), spare: sync.Pool{New: func() any { return new(shadowed) }}}
+}
+
+// begin returns a shadow that answers copies until its end.
+func (all *shadows) begin(v *version, dropped *atomic.Uint64) *shadow {
+	s := &shadow{v: v, all: all, dropped: dropped, queue: make(chan *shadowed, shadowQueueMax), half: make(chan struct{}, 1)}
+	s.ctx, s.end = context.WithCancel(context.Background())
+	all.running.Go(s.run)
+	return s
+}
+
+// shadowOf returns the shadow of a model by its route, nil if it has none: the one that it has, unless
+// that is of another version. Requires r.mu be held.
+func (r *Registry) shadowOf(m *modelRecord, v *version) *shadow {
+	if v == nil || r.closed {
+		return nil
+	}
+	if was := r.table.Load().models[m.name]; was != nil && was.shadow != nil && was.shadow.v == v {
+		return was.shadow
+	}
+	return r.shadows.begin(v, &m.shadowsDropped)
+}
+
+// endShadows ends those that a table had and the next has not.
+func endShadows(was, is *table) {
+	for name, m := range was.models {
+		if m.shadow != nil && (is.models[name] == nil || is.models[name].shadow != m.shadow) {
+			m.shadow.end()
+		}
 	}
 }
 
@@ -53,19 +85,17 @@ func newShadows() *shadows {
 // It waits for nothing, and keeps nothing of inputs.
 func (r *Registry) Mirror(model string, inputs []Tensor) {
 	m := r.table.Load().models[model]
-	if m == nil || m.shadow == nil || !m.shadow.hold() {
+	if m == nil || m.shadow == nil || !m.shadow.v.hold() {
 		return
 	}
-	if !r.shadows.offer(m.shadow, inputs) {
-		r.shadows.dropped.Add(1)
-		m.shadow.release()
+	if !m.shadow.offer(inputs) {
+		m.shadow.dropped.Add(1)
+		m.shadow.v.release()
 	}
 }
 
-// ShadowsDropped returns how many copies no shadow got, since the queue was full or they were large.
-func (r *Registry) ShadowsDropped() uint64 { return r.shadows.dropped.Load() }
-
-func (s *shadows) offer(v *version, inputs []Tensor) bool {
+// offer queues a copy, for which the version is held, unless the queue is full or it is large.
+func (s *shadow) offer(inputs []Tensor) bool {
 	size := int64(0)
 	for i := range inputs {
 		size += int64(len(inputs[i].Data))
@@ -73,8 +103,8 @@ func (s *shadows) offer(v *version, inputs []Tensor) bool {
 	if len(s.queue) == cap(s.queue) || size > shadowCopyMax || s.bytes.Load()+size > shadowBytesMax { // before a copy is made of it
 		return false
 	}
-	c := s.spare.Get().(*shadowed)
-	c.v, c.size = v, size
+	c := s.all.spare.Get().(*shadowed)
+	c.size = size
 	c.request.inputs = resize(c.request.inputs, len(inputs))
 	for i := range inputs {
 		in, to := &inputs[i], &c.request.inputs[i]
@@ -89,6 +119,10 @@ func (s *shadows) offer(v *version, inputs []Tensor) bool {
 		s.recycle(c)
 		return false
 	}
+	if s.ctx.Err() != nil {
+		s.drain() // run may have done so already
+		return true
+	}
 	if len(s.queue) == cap(s.queue)/2 {
 		select {
 		case s.half <- struct{}{}:
@@ -99,111 +133,118 @@ func (s *shadows) offer(v *version, inputs []Tensor) bool {
 }
 
 // recycle keeps the memory of a copy that waits no longer.
-func (s *shadows) recycle(c *shadowed) {
+func (s *shadow) recycle(c *shadowed) {
 	s.bytes.Add(-c.size)
-	c.v = nil
-	s.spare.Put(c)
+	s.all.spare.Put(c)
 }
 
-// run answers copies until close. Whether a version can answer shows in its own statistics.
-func (s *shadows) run(ctx context.Context) {
-	defer close(s.done)
+// drain lets go of what waits.
+func (s *shadow) drain() {
+	for {
+		select {
+		case c := <-s.queue:
+			s.recycle(c)
+			s.v.release()
+		default:
+			return
+		}
+	}
+}
+
+// run answers copies until the end. Whether the version can answer shows in its own statistics.
+func (s *shadow) run() {
+	defer s.drain()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var gathered []*shadowed
 	var m merge
-	for ctx.Err() == nil {
+	for {
 		select {
-		case <-ctx.Done():
+		case <-s.ctx.Done():
 			return
 		case first := <-s.queue:
 			gathered = append(gathered[:0], first)
 		}
 		timer.Reset(shadowGather)
 		select {
-		case <-ctx.Done():
+		case <-s.ctx.Done():
 		case <-timer.C:
 		case <-s.half:
 		}
-		for range len(s.queue) {
-			gathered = append(gathered, <-s.queue)
-		}
+		gathered = s.gather(gathered)
 		for rest := gathered; len(rest) > 0; {
 			n := s.alike(rest)
-			s.answer(ctx, &m, rest[:n])
+			s.answer(&m, rest[:n])
 			rest = rest[n:]
 		}
 	}
 }
 
+// gather appends what waits. A caller that came late may let go of it at the same time.
+func (s *shadow) gather(gathered []*shadowed) []*shadowed {
+	for range len(s.queue) {
+		select {
+		case c := <-s.queue:
+			gathered = append(gathered, c)
+		default:
+		}
+	}
+	return gathered
+}
+
 // alike returns how many copies, from the first on, one run can answer.
-func (s *shadows) alike(all []*shadowed) int {
+func (s *shadow) alike(all []*shadowed) int {
+	model := s.v.model
 	for i, c := range all {
-		c.request.outputs = resize(c.request.outputs, len(c.v.model.Outputs()))
-		for j, spec := range c.v.model.Outputs() {
+		c.request.outputs = resize(c.request.outputs, len(model.Outputs()))
+		for j, spec := range model.Outputs() {
 			c.request.outputs[j].Name = spec.Name
 		}
-		rows, err := c.v.model.check(c.request.inputs)
+		rows, err := model.check(c.request.inputs)
 		c.request.rows = rows
-		if i == 0 && (err != nil || c.v.model.alone || !c.v.model.rowwise.Load()) {
+		if i == 0 && (err != nil || model.alone || !model.rowwise.Load()) {
 			return 1
 		}
-		if err != nil || c.v != all[0].v || c.v.model.key(&c.request) != c.v.model.key(&all[0].request) {
+		if err != nil || model.key(&c.request) != model.key(&all[0].request) {
 			return i
 		}
 	}
 	return len(all)
 }
 
-// answer runs copies together, or one by one where that fails.
-func (s *shadows) answer(ctx context.Context, m *merge, all []*shadowed) {
-	v := all[0].v
-	run := func(inputs, outputs []Tensor) error {
-		running, cancel := context.WithTimeout(ctx, shadowTimeout)
-		defer cancel()
-		return v.model.Run(running, inputs, outputs)
-	}
+// answer runs copies together, or one by one where that fails, and lets go of them. After the end it
+// runs none.
+func (s *shadow) answer(m *merge, all []*shadowed) {
 	together := false
-	if len(all) > 1 {
+	if len(all) > 1 && s.ctx.Err() == nil {
 		requests := make([]*request, len(all))
 		for i, c := range all {
 			requests[i] = &c.request
 		}
-		m.join(v.model.Inputs(), requests)
-		together = run(m.inputs, m.outputs) == nil
+		m.join(s.v.model.Inputs(), requests)
+		together = s.compute(m.inputs, m.outputs) == nil
 	}
 	for _, c := range all {
 		if !together {
 			// Its Observer is told how it went; nobody else asked.
-			_ = run(c.request.inputs, c.request.outputs)
+			_ = s.compute(c.request.inputs, c.request.outputs)
 		}
-		v.release()
 		s.recycle(c)
+		s.v.release()
 	}
 }
 
-// begin starts run, once.
-func (s *shadows) begin() {
-	s.start.Do(func() {
-		ctx, cancel := context.WithCancel(context.Background())
-		s.stop = cancel
-		go s.run(ctx)
-	})
-}
-
-// close ends run and lets go of what still waits. No version is a shadow any more by then.
-func (s *shadows) close() {
-	s.start.Do(func() { close(s.done) }) // so that it never begins
-	if s.stop != nil {
-		s.stop()
+// compute runs the version when it is this shadow's turn.
+func (s *shadow) compute(inputs, outputs []Tensor) error {
+	select {
+	case s.all.turn <- struct{}{}:
+		defer func() { <-s.all.turn }()
+	case <-s.ctx.Done():
 	}
-	<-s.done
-	for {
-		select {
-		case c := <-s.queue:
-			c.v.release()
-		default:
-			return
-		}
+	if err := s.ctx.Err(); err != nil { // both may be so
+		return err
 	}
+	running, cancel := context.WithTimeout(s.ctx, shadowTimeout)
+	defer cancel()
+	return s.v.model.Run(running, inputs, outputs)
 }

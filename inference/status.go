@@ -29,6 +29,9 @@ type ModelStatus struct {
 	Route Route
 	// Quarantines is how many versions were taken out of service since they failed there.
 	Quarantines uint64
+	// ShadowsDropped is how many copies of requests no shadow got, since the model's queue was full or
+	// they were large.
+	ShadowsDropped uint64
 	// Versions are all that are wanted, held or ended since the last poll, the lowest first.
 	Versions []VersionStatus
 }
@@ -81,7 +84,7 @@ func (r *Registry) Status() Status {
 	status := Status{Listed: r.listed, Err: r.listErr}
 	for _, name := range slices.Sorted(maps.Keys(r.models)) {
 		m := r.models[name]
-		ms := ModelStatus{Name: name, Serving: m.labels[""], Err: m.wish.Err, Route: r.options.Routes.of(name), Quarantines: m.quarantines}
+		ms := ModelStatus{Name: name, Serving: m.labels[""], Err: m.wish.Err, Route: r.options.Routes.of(name), Quarantines: m.quarantines, ShadowsDropped: m.shadowsDropped.Load()}
 		for _, version := range slices.SortedFunc(maps.Keys(m.versions), CompareVersions) {
 			v := m.versions[version]
 			vs := VersionStatus{

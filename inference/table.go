@@ -18,7 +18,7 @@ type tableModel struct {
 	serving  *version            // nil: none
 	versions map[string]*version // by number and by alias
 	route    *Route              // nil: all to serving
-	shadow   *version            // nil: none
+	shadow   *shadow             // nil: none
 }
 
 // routed returns the version that answers a request which names none, and under which name. A variant
@@ -86,7 +86,7 @@ func (r *Registry) publish() (swaps []swap) {
 		for _, v := range m.versions {
 			switch {
 			case v.live == nil:
-			case v.wanted || route.names(v.version) && m.wanted || slices.Contains(slices.Collect(maps.Values(m.labels)), v.version):
+			case v.wanted || route.names(v.version) && m.wanted && !m.unloaded || slices.Contains(slices.Collect(maps.Values(m.labels)), v.version):
 				kept.versions[v.version] = v.live
 			default:
 				unwanted = append(unwanted, v.live)
@@ -102,13 +102,11 @@ func (r *Registry) publish() (swaps []swap) {
 			}
 		}
 		if route.Shadow != "" {
-			if kept.shadow = kept.versions[route.Shadow]; kept.shadow != nil {
-				r.shadows.begin()
-			}
+			kept.shadow = r.shadowOf(m, kept.versions[route.Shadow])
 		}
 		t.models[name] = kept
 	}
-	r.table.Store(t)
+	endShadows(r.table.Swap(t), t)
 	r.touch()
 	for _, v := range unwanted {
 		v.release()

@@ -175,7 +175,9 @@ func (t *Telemetry) WatchModels(registry *inference.Registry) error {
 	_, err = t.meter.Int64ObservableCounter("footballprediction.inference.shadow.dropped",
 		metric.WithDescription("Copies of requests that no shadow got: it was too slow, or they were too large"),
 		metric.WithInt64Callback(func(_ context.Context, observer metric.Int64Observer) error {
-			observer.Observe(int64(registry.ShadowsDropped()))
+			for _, model := range registry.Status().Models {
+				observer.Observe(int64(model.ShadowsDropped), metric.WithAttributes(attribute.String("model", model.Name)))
+			}
 			return nil
 		}))
 	if err != nil {
