@@ -70,7 +70,8 @@ def _named(version: str | None) -> str:
 
 def _registered_forecasts(name: str, version: str) -> pa.Table | DataError:
     source = f"models:/{name}/{version}"
-    if FORECASTS not in {file.path for file in mlflow.artifacts.list_artifacts(artifact_uri=source)}:
+    listed = mlflow.artifacts.list_artifacts(artifact_uri=source)
+    if FORECASTS not in {file.path for file in listed if not file.is_dir}:
         return DataError(f"it carries no {FORECASTS}")
     with tempfile.TemporaryDirectory() as folder:
         mlflow.artifacts.download_artifacts(artifact_uri=f"{source}/{FORECASTS}", dst_path=folder)

@@ -139,6 +139,8 @@ def read_odds(path: Path) -> list[Odds]:
 
 def read_table(path: Path) -> pa.Table:
     """Read a Parquet file; a DataError says why it cannot be."""
+    if path.is_dir():  # of which all below would be read
+        raise DataError(f"{path}: expected a file, got a folder")
     try:
         return pq.read_table(path)
     except FileNotFoundError as error:

@@ -8,6 +8,7 @@ promoted, with 3 where it is not, with 1 where the files cannot be compared.
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -115,7 +116,7 @@ def judge(champion: pa.Table, challenger: pa.Table, settings: Settings) -> Verdi
     challenger whose RPS is shown to be worse stays out. A refit of the champion's own recipe, which knows more
     matches, is promoted unless either is shown to be worse: as good will do.
     """
-    refit = forecasts.recipe(challenger) is not None and forecasts.recipe(challenger) == forecasts.recipe(champion)
+    refit = bool(forecasts.recipe(challenger)) and forecasts.recipe(challenger) == forecasts.recipe(champion)
     both = _paired(_compared(champion, "champion"), _compared(challenger, "challenger"), settings)
     outcome, other_outcome = (_outcome(both, suffix) for suffix in ("", "_of_challenger"))
     if differ := int((outcome != other_outcome).sum()):
@@ -123,6 +124,9 @@ def judge(champion: pa.Table, challenger: pa.Table, settings: Settings) -> Verdi
     theirs, ours = (forecasts.probabilities(both, suffix) for suffix in ("", "_of_challenger"))
     gaps = evaluate.paired_differences(ours, theirs, outcome, settings)
     log_loss, rps = gaps["log_loss"], gaps["rps"]
+    for name, gap in (("log loss", log_loss), ("RPS", rps)):
+        if not all(map(math.isfinite, (gap.mean, gap.low, gap.high))):  # which is not worse than anything
+            raise DataError(f"the difference in {name} is {gap}: champion or challenger forecasts what is no number")
     worse = next((name for name, gap in (("log loss", log_loss), ("RPS", rps)) if gap.low > 0), None)
     promoted = worse is None and (refit or log_loss.high < 0)
     finding = (

@@ -106,11 +106,11 @@ func TestStatesAreMeasured(t *testing.T) {
 	if got := series(t, reader, "footballprediction.model.state", "state"); got["AVAILABLE"] == 0 {
 		t.Errorf("models: %v", got)
 	}
-	if err := service.models.SetRoute(t.Context(), "other", inference.Route{Shadow: "1"}, inference.By{Actor: "anna"}); err != nil {
+	if err := service.models.SetRoute(t.Context(), DefaultModel, inference.Route{Shadow: "1"}, inference.By{Actor: "anna"}); err != nil {
 		t.Fatal(err)
 	}
-	service.models.Mirror("other", []inference.Tensor{{Data: make([]byte, 2<<20)}}) // too large to copy
-	if got := series(t, reader, "footballprediction.inference.shadow.dropped", "model"); got["other"] != 1 || got["match-outcome"] != 0 {
+	service.models.Mirror(DefaultModel, []inference.Tensor{{Data: make([]byte, 2<<20)}}) // too large to copy
+	if got := series(t, reader, "footballprediction.inference.shadow.dropped", "model"); !maps.Equal(got, map[string]int64{DefaultModel: 1}) {
 		t.Errorf("dropped: %v", got)
 	}
 	if err := telemetry.WatchBreaker("mlflow", func() string { return "closed" }); err != nil {

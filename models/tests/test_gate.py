@@ -66,7 +66,8 @@ def test_a_refit_is_promoted_unless_it_is_worse(matches: Matches, truth: np.ndar
     assert gate.judge(champion, told(0.1, 2), SETTINGS).reason.startswith("promoted: its log loss is better beyond")
     for other in ("glm 2", "blend 1", None):  # other settings or features, another recipe, one that does not say
         assert not gate.judge(champion, told(0.5, 2, other), SETTINGS).promoted
-    assert not gate.judge(told(0.5, 1, None), told(0.5, 2, None), SETTINGS).promoted
+    for nobody in (None, ""):
+        assert not gate.judge(told(0.5, 1, nobody), told(0.5, 2, nobody), SETTINGS).promoted
 
 
 def test_a_recipe_is_known_by_what_shapes_it() -> None:
@@ -124,6 +125,23 @@ def test_refuses_what_cannot_be_paired(matches: Matches, truth: np.ndarray) -> N
         gate.judge(champion, champion.drop_columns("home_goals"), SETTINGS)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered")
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+@pytest.mark.parametrize("recipe", ["glm 1", None])
+def test_refuses_what_is_no_number(matches: Matches, truth: np.ndarray, wrong: float, recipe: str | None) -> None:
+    """A difference that is no number is not above zero, and yet nothing that may pass."""
+    champion = forecasts.table(matches, truth, recipe=recipe)
+    spoilt = truth.copy()
+    spoilt[:5, 1:] = wrong  # but the first column, by which a table tells what has a forecast
+    challenger = forecasts.table(matches, spoilt, recipe=recipe)
+    for pair in ((champion, challenger), (challenger, champion)):
+        with pytest.raises(DataError, match="forecasts what is no number"):
+            gate.judge(*pair, SETTINGS)
+    faced = gate.Champion("version 1", champion)
+    decision = gate.decide(faced, challenger, "anna", None, SETTINGS)
+    assert (decision.verdict, decision.found) == (gate.REFUSED, None)
+
+
 def test_the_command_ends_with_its_verdict(matches: Matches, truth: np.ndarray, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.parquet", tmp_path / "bad.parquet"
     pq.write_table(forecasts.table(matches, truth), good)
@@ -147,6 +165,9 @@ def test_the_command_ends_with_its_verdict(matches: Matches, truth: np.ndarray, 
     code, out, err = run(good, tmp_path / "absent.parquet")
     assert (code, out) == (1, "")
     assert err == f"gate: {tmp_path}/absent.parquet: no such file\n"
+    code, out, err = run(good, tmp_path)  # of which good and bad could be read as one
+    assert (code, out) == (1, "")
+    assert err == f"gate: {tmp_path}: expected a file, got a folder\n"
 
 
 def test_forecasts_are_aligned_by_match(matches: Matches, truth: np.ndarray, tmp_path: Path) -> None:

@@ -247,8 +247,9 @@ def swap(table: pa.Table, name: str, values: pa.Array | list) -> pa.Table:
 
 
 NOT_PARQUET, NOT_ONE = "not a Parquet file", "probabilities must sum to 1"
-HOSTILE: dict[str, tuple[Callable[[pa.Table], bytes | pa.Table | None], str]] = {
+HOSTILE: dict[str, tuple[Callable[[pa.Table], bytes | pa.Table | list[bytes] | None], str]] = {
     "none": (lambda told: None, "it carries no season_forward.parquet"),
+    "a folder": (lambda told: [parquet(told)], "it carries no season_forward.parquet"),
     "empty file": (lambda told: b"", NOT_PARQUET),
     "truncated": (lambda told: parquet(told)[:-2000], NOT_PARQUET),
     "a hole in its pages": (lambda told: parquet(told)[:200] + bytes(4000) + parquet(told)[4200:], NOT_PARQUET),
@@ -284,7 +285,13 @@ def test_a_champion_that_cannot_be_faced(
     name, client = name_of(request), mlflow.MlflowClient()
     mlflow.set_experiment("hostile")
     logged = client.create_logged_model(mlflow.get_experiment_by_name("hostile").experiment_id, name="m")
-    if (spoilt := spoil(tables["glm"])) is not None:
+    spoilt = spoil(tables["glm"])
+    if isinstance(spoilt, list):
+        (tmp_path / "all" / champion.FORECASTS).mkdir(parents=True)
+        for place, data in enumerate(spoilt):
+            (tmp_path / "all" / champion.FORECASTS / f"{place}.parquet").write_bytes(data)
+        client.log_model_artifacts(logged.model_id, str(tmp_path / "all"))
+    elif spoilt is not None:
         data = parquet(spoilt) if isinstance(spoilt, pa.Table) else spoilt
         (tmp_path / champion.FORECASTS).write_bytes(data)
         client.log_model_artifact(logged.model_id, str(tmp_path / champion.FORECASTS))
