@@ -62,6 +62,9 @@ func (r *Registry) SetRoute(ctx context.Context, model string, route Route, by B
 	route.Variants = slices.Clone(route.Variants)
 	r.deciding.Lock() // so nothing is given up meanwhile
 	defer r.deciding.Unlock()
+	if err := r.loadedNow(model, ""); err != nil {
+		return err // which is about the model, not about what the route says
+	}
 	for i, v := range route.Variants {
 		if err := r.loadedNow(model, v.Version); err != nil {
 			return fmt.Errorf("variants[%d].version: %w", i, err)
@@ -71,9 +74,6 @@ func (r *Registry) SetRoute(ctx context.Context, model string, route Route, by B
 		if err := r.loadedNow(model, route.Shadow); err != nil {
 			return fmt.Errorf("shadow: %w", err)
 		}
-	}
-	if err := r.loadedNow(model, ""); err != nil {
-		return err
 	}
 	return r.decide(ctx, &Change{Model: model, Action: SetTraffic, Actor: by.Actor, Reason: by.Reason, Route: &route})
 }

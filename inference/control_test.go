@@ -129,6 +129,7 @@ func TestSetRouteRefuses(t *testing.T) {
 		{"no actor", "m", canary(10), By{}, ErrRefused, "actor: expected 1 to 255 bytes"},
 		{"a novel", "m", canary(10), By{"anna", strings.Repeat("x", 5000)}, ErrRefused, "reason: expected at most 4096 bytes, got 5000"},
 		{"no such model", "n", canary(10), anna, ErrModelUnknown, `"n"`},
+		{"no such model for a shadow", "n", Route{Shadow: "1"}, anna, ErrModelUnknown, `"n"`},
 		{"no such version", "m", Route{Variants: []Variant{{"a", "9", 100}}}, anna, ErrVersionUnknown, `variants[0].version: model version unknown: "m" version "9"`},
 		{"no such alias", "m", Route{Shadow: "challenger"}, anna, ErrVersionUnknown, "shadow: "},
 		{"a version that failed", "m", Route{Variants: []Variant{{"a", "4", 100}}}, anna, ErrNotReady, "the file is bad"},
@@ -137,6 +138,9 @@ func TestSetRouteRefuses(t *testing.T) {
 		err := r.SetRoute(t.Context(), c.model, c.route, c.by)
 		if !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v", c.name, err)
+		}
+		if errors.Is(c.is, ErrModelUnknown) && !strings.HasPrefix(err.Error(), c.is.Error()) {
+			t.Errorf("%s: got %v, which blames the route", c.name, err)
 		}
 	}
 	only(t, routed(t, r, ""), "champion=2")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -50,7 +51,9 @@ func TestList(t *testing.T) {
 			tracking.Alias(t, other, inference.Champion, version)
 		}
 	}
+	var log strings.Builder
 	s := newSource(t, tracking.URL, t.TempDir(), folder(t, name+"/7", "released/1", "no-champion/3"), Options{})
+	s.options.Logger = slog.New(slog.NewTextHandler(&log, nil))
 
 	wish := list(t, s, name)
 	if got, want := brief(wish), "[2 4] map[challenger:4 champion:2 the-same:2] -> 2"; got != want || wish.Err != nil {
@@ -64,9 +67,9 @@ func TestList(t *testing.T) {
 			t.Errorf("%s of the fallback: got %s %v\nwant %s", model, brief(wish), wish.Err, want)
 		}
 	}
-	for _, other := range []string{"state", "with space"} {
-		if wish := list(t, s, other); wish.Name != "" || !s.passedOver[other] {
-			t.Errorf("%q is no model's name: got %s", other, brief(wish))
+	for other, expected := range map[string]string{"state": "model=state expected=\"another name, this one is reserved", "with space": "expected=\"a name of letters, digits"} {
+		if wish := list(t, s, other); wish.Name != "" || !s.passedOver[other] || !strings.Contains(log.String(), expected) {
+			t.Errorf("%q is no model's name: got %s, and told %s", other, brief(wish), log.String())
 		}
 	}
 	if _, err := s.Fetch(t.Context(), "released", "1"); err != nil {

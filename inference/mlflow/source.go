@@ -250,8 +250,12 @@ func (s *Source) named(ctx context.Context, name string) bool {
 	}
 	if !s.passedOver[name] {
 		s.passedOver[name] = true
-		s.options.Logger.WarnContext(ctx, "model in MLflow is passed over: expected a name of letters, digits, dots, dashes and underscores",
-			slog.String("model", clip(name)))
+		expected := "a name of letters, digits, dots, dashes and underscores, beginning with a letter or digit"
+		if name == inference.ReservedName {
+			expected = "another name, this one is reserved"
+		}
+		s.options.Logger.WarnContext(ctx, "model in MLflow is passed over for its name", slog.String("model", clip(name)),
+			slog.String("expected", expected))
 	}
 	return false
 }
