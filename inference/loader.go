@@ -30,11 +30,10 @@ func newLoader() loader {
 
 // loading is a version on its way.
 type loading struct {
-	v        *versionRecord
-	ctx      context.Context // done when the version is wanted no longer, or another revision of it
-	revision string
-	after    <-chan struct{} // closed when it is its turn to be prepared
-	next     func()          // makes it the next one's turn
+	v     *versionRecord
+	ctx   context.Context // done when the version is wanted no longer, or another revision of it
+	after <-chan struct{} // closed when it is its turn to be prepared
+	next  func()          // makes it the next one's turn
 }
 
 // loadWanted begins to load what is wanted and neither loaded nor on its way, in the order of unloaded.
@@ -48,7 +47,7 @@ func (r *Registry) loadWanted() {
 			ctx, cancel := context.WithCancel(r.loader.ctx)
 			v.cancel = cancel
 			next := make(chan struct{})
-			all = append(all, loading{v, ctx, v.revision, turn, sync.OnceFunc(func() { close(next) })})
+			all = append(all, loading{v, ctx, turn, sync.OnceFunc(func() { close(next) })})
 			turn = next
 		}
 	}
