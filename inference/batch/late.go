@@ -40,8 +40,8 @@ func (p *pace) learn(took time.Duration) {
 	}
 }
 
-// late returns an error if an item's turn is not to be expected before its deadline: where there is
-// one, and no slot is free. Requires b.mu.
+// late returns an error if an item's turn is not to be expected before its deadline, or that has passed:
+// where there is one, and no slot is free. Requires b.mu.
 func (b *Batcher[K, T]) late(ctx context.Context, level, rows int) error {
 	if b.pace == 0 || len(b.free) > 0 {
 		return nil
@@ -51,7 +51,10 @@ func (b *Batcher[K, T]) late(ctx context.Context, level, rows int) error {
 		return nil
 	}
 	wait, left := b.expected(level, rows), time.Until(deadline)
-	if wait <= left {
+	switch {
+	case left <= 0: // and ctx says so any moment
+		return context.DeadlineExceeded
+	case wait <= left:
 		return nil
 	}
 	return &DeadlineError{Wait: wait, Left: left}

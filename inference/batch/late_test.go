@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -160,3 +161,22 @@ func TestWithoutRanNobodyIsShed(t *testing.T) {
 		t.Errorf("runs are said to take %v, though none was timed", time.Duration(b.pace))
 	}
 }
+
+// A deadline that has passed is told as such, also before its context has noticed.
+func TestDeadlinesThatHavePassed(t *testing.T) {
+	drive(t, 1, Options{MaxRows: 4}, func(p *puppet) {
+		_, end := warmed(p, 10*ms)
+		running := p.do(p.Context(), "k", 4, "running")
+		late := p.do(unnoticed{p.Context()}, "k", 1, "late")
+		p.returned(late, context.DeadlineExceeded)
+		end()
+		p.runs("running").ends(nil)
+		p.returned(running, nil)
+		p.told = nil
+	})
+}
+
+// unnoticed has a deadline that has passed, and is not done.
+type unnoticed struct{ context.Context }
+
+func (unnoticed) Deadline() (time.Time, bool) { return time.Now().Add(-ms), true }

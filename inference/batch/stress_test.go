@@ -116,6 +116,9 @@ func eachGetsItsOwn(t *testing.T, slots int, o Options) {
 					}
 					err = b.DoPart(ctx, priority, Part{part * rows, (parts - 1 - part) * rows}, key, rows, mine)
 					over := ctx.Err()
+					if deadline, _ := ctx.Deadline(); over == nil && time.Now().After(deadline) {
+						over = context.DeadlineExceeded // which ctx is about to notice
+					}
 					var panicked *PanicError
 					switch {
 					case err == nil && mine.bad == 0:
