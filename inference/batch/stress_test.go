@@ -116,8 +116,8 @@ func eachGetsItsOwn(t *testing.T, slots int, o Options) {
 					}
 					err = b.DoPart(ctx, priority, Part{part * rows, (parts - 1 - part) * rows}, key, rows, mine)
 					over := ctx.Err()
-					if deadline, _ := ctx.Deadline(); over == nil && time.Now().After(deadline) {
-						over = context.DeadlineExceeded // which ctx is about to notice
+					if deadline, _ := ctx.Deadline(); errors.Is(err, context.DeadlineExceeded) && time.Now().After(deadline) {
+						over = err // though ctx may not have noticed yet, or was cancelled first
 					}
 					var panicked *PanicError
 					switch {
