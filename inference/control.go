@@ -110,8 +110,8 @@ func (r *Registry) revisions(model string, route Route) map[string]string {
 	defer r.mu.Unlock()
 	known := map[string]string{}
 	for _, version := range route.numbers() {
-		if m := r.models[model]; m != nil && m.versions[version] != nil && m.versions[version].revision != "" {
-			known[version] = m.versions[version].revision
+		if m := r.models[model]; m != nil && m.live(version) {
+			known[version] = m.versions[version].loaded
 		}
 	}
 	return known
@@ -211,8 +211,9 @@ func (r *Registry) promote(ctx context.Context, model, version string, change Ch
 			return err
 		}
 	}
-	change.Model, change.Version = model, target.Version()
+	change.Model, change.Version, change.Revision = model, target.Version(), r.revision(model, target.Version())
 	change.From, _ = r.serving(model)
+	change.FromRevision = r.revision(model, change.From)
 	if change.Action == RollBack { // at once, whatever the Source does
 		change.Route = &Route{Variants: []Variant{{Name: Champion, Version: target.Version(), Percent: 100}}}
 	}
@@ -289,8 +290,10 @@ func (r *Registry) promoteUnlisted(ctx context.Context, source Holder, model, ve
 	if err != nil {
 		return err
 	}
-	change.Model, change.Version = model, version
+	former := r.wished(model)
+	change.Model, change.Version, change.Revision = model, version, former.Revisions[version]
 	change.From, _ = r.serving(model)
+	change.FromRevision = r.revision(model, change.From)
 	if err := r.decide(ctx, &change); err != nil {
 		return err
 	}
@@ -304,14 +307,43 @@ func (r *Registry) promoteUnlisted(ctx context.Context, source Holder, model, ve
 		return err
 	}
 	if serving, _ := r.serving(model); serving == version {
+		served := change
+		served.Revision = r.revision(model, version) // by now it is known
+		if err := r.options.Routes.amend(change, &served); err != nil {
+			return fmt.Errorf("version %s serves, but its revision is not on record: %w", version, err)
+		}
 		return nil
 	}
 	failed := r.loadedNow(model, version)
-	if change.From != "" {
-		failed = errors.Join(failed, r.moveChampion(ctx, source, model, change.From, nil))
+	if champion := former.Aliases[Champion]; champion != "" && r.wished(model).Aliases[Champion] == version {
+		failed = errors.Join(failed, r.moveChampion(ctx, source, model, champion, nil))
+		if previous := former.Aliases[Previous]; previous != "" { // and not the one that failed
+			failed = errors.Join(failed, source.SetAlias(ctx, model, Previous, previous))
+		}
 	}
-	failed = fmt.Errorf("alias %q of %q stays at version %q: %w", Champion, model, change.From, errors.Join(failed, r.look(ctx)))
+	failed = errors.Join(failed, r.look(ctx))
+	failed = fmt.Errorf("alias %q of %q stays at version %q: %w", Champion, model, r.wished(model).Aliases[Champion], failed)
 	return r.withdraw(ctx, change, failed)
+}
+
+// wished returns what the Source said of a model last.
+func (r *Registry) wished(model string) Aspired {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m := r.models[model]; m != nil {
+		return m.wish
+	}
+	return Aspired{}
+}
+
+// revision returns that of a version as it is loaded.
+func (r *Registry) revision(model, version string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m := r.models[model]; m != nil && m.versions[version] != nil {
+		return m.versions[version].loaded
+	}
+	return ""
 }
 
 // Load polls the Source, tries versions of the model that have failed or were quarantined again, and
@@ -396,8 +428,10 @@ func (r *Registry) before(model string) string {
 
 // hasServed tells whether a version is known to have been the one that serves.
 func (r *Registry) hasServed(model, version string) bool {
+	revision := r.revision(model, version)
 	served := slices.ContainsFunc(r.options.Routes.Changes(model), func(c Change) bool {
-		return (c.Action == Promote || c.Action == RollBack || c.Action == Quarantine) && (c.Version == version || c.From == version)
+		return (c.Action == Promote || c.Action == RollBack) &&
+			(c.Version == version && c.Revision == revision || c.From == version && c.FromRevision == revision)
 	})
 	r.mu.Lock()
 	defer r.mu.Unlock()

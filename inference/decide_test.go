@@ -113,7 +113,18 @@ func TestRollBackWaitsForNoSource(t *testing.T) {
 	if changes, err := r.Changes("m"); err != nil || len(changes) != 2 || changes[0].Action != SetTraffic {
 		t.Errorf("got %+v, %v", changes, err)
 	}
+	go func() { ended <- r.RollBack(t.Context(), "m", "1", anna) }()
+	for changed := r.Changed(); routedNow(t, r) != "1"; changed = r.Changed() {
+		<-changed
+	}
+	if err := r.SetRoute(t.Context(), "m", canary(100), anna); err != nil { // meanwhile
+		t.Error(err)
+	}
 	close(s.moved)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	only(t, routed(t, r, ""), "canary=3")
 	if err := r.RollBack(t.Context(), "m", "1", anna); err != nil {
 		t.Error(err)
 	}

@@ -21,10 +21,14 @@ func (r *Registry) load(l loading) {
 	defer r.end(l)
 	began := r.options.Now()
 	r.begin(l)
-	late := time.AfterFunc(fetchPatience, l.next)
+	place := place{in: r.loader.fetching}
+	late := time.AfterFunc(fetchPatience, func() {
+		l.next()
+		place.move(r.loader.late)
+	})
 	dir, err := r.source.Fetch(l.ctx, l.v.model, l.v.version)
 	late.Stop()
-	<-r.loader.fetching
+	place.leave()
 	if err != nil {
 		r.fail(l, began, "", fmt.Errorf("fetch: %w", err))
 		return

@@ -7,17 +7,19 @@ import (
 )
 
 const (
-	// fetchesMax is how many versions are fetched at a time: a few more than one, so that a slow one
-	// does not keep the rest waiting.
-	fetchesMax = 4
-	// fetchPatience is how long the next version waits for its turn while one is fetched.
+	// fetchesMax is how many versions are fetched at a time. What takes longer than fetchPatience is not
+	// counted among them, but among the lateMax that there may be of such, so that what trickles in keeps
+	// nothing else waiting.
+	fetchesMax    = 4
+	lateMax       = 28
 	fetchPatience = time.Second
 )
 
 // loader is what all loads share.
 type loader struct {
 	loads     sync.WaitGroup // added to with Registry.mu held, unless that is closed
-	fetching  chan struct{}  // holds a token for each version that is being fetched
+	fetching  chan struct{}  // holds a token for each version that is being fetched,
+	late      chan struct{}  // or for those that take long
 	preparing chan struct{}  // holds a token while a version is opened, checked and warmed
 	ctx       context.Context
 	stop      context.CancelFunc
@@ -25,7 +27,38 @@ type loader struct {
 
 func newLoader() loader {
 	ctx, stop := context.WithCancel(context.Background())
-	return loader{fetching: make(chan struct{}, fetchesMax), preparing: make(chan struct{}, 1), ctx: ctx, stop: stop}
+	return loader{
+		fetching: make(chan struct{}, fetchesMax), late: make(chan struct{}, lateMax), preparing: make(chan struct{}, 1),
+		ctx: ctx, stop: stop,
+	}
+}
+
+// place is which channel holds a token for a fetch.
+type place struct {
+	sync.Mutex
+	in chan struct{} // nil: none does any more
+}
+
+// move has another channel hold the token, if that has room.
+func (p *place) move(to chan struct{}) {
+	p.Lock()
+	defer p.Unlock()
+	if p.in == nil {
+		return
+	}
+	select {
+	case to <- struct{}{}:
+		<-p.in
+		p.in = to
+	default:
+	}
+}
+
+func (p *place) leave() {
+	p.Lock()
+	defer p.Unlock()
+	<-p.in
+	p.in = nil
 }
 
 // loading is a version on its way.
@@ -75,6 +108,9 @@ func (r *Registry) end(l loading) {
 	defer r.mu.Unlock()
 	l.v.cancel()
 	l.v.cancel = nil
+	if l.v.state == Loading { // it was wanted no longer for a while
+		l.v.state = Start
+	}
 	if m := r.models[l.v.model]; m != nil && m.versions[l.v.version] == l.v && !l.v.wanted && l.v.live == nil && l.v.state != Unloading {
 		delete(m.versions, l.v.version)
 	}

@@ -49,6 +49,14 @@ func TestQuarantine(t *testing.T) {
 	}
 	// There is nothing else to go back to.
 	fail(t, r, "", 0, 64)
+	sick, err := r.Acquire("m", "2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for sick.v.health.failed.Load() != 0 || sick.v.health.sick.Load() { // it is forgiven
+		<-time.After(time.Millisecond)
+	}
+	sick.Release()
 	settled(t, r, "1:AVAILABLE 2:AVAILABLE 3:FAILED -> 2 champion=2")
 	// An operator, or other files, give it another chance.
 	if err := r.Load(t.Context(), "m", anna); err != nil {

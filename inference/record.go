@@ -253,7 +253,8 @@ func (m *modelRecord) servedBefore() string {
 // number, as what came with the program, and is all there is until the version that should serve is
 // loaded: to load what has its number now would put that into service, which nobody asked for.
 func (m *modelRecord) holdsOut(v *versionRecord) bool {
-	return v.live != nil && v.loaded != v.revision && m.labels[""] == v.version && m.wish.Serving != v.version && !m.live(m.wish.Serving)
+	meant := m.versions[m.wish.Serving]
+	return v.live != nil && v.loaded != v.revision && m.labels[""] == v.version && m.wish.Serving != v.version && (meant == nil || meant.state != Available)
 }
 
 // standIn returns the version that serves in place of the one that should and has failed, "" if none has

@@ -18,6 +18,10 @@ type Route struct {
 	Shadow string `json:"shadow,omitempty"`
 }
 
+func (r Route) equal(other Route) bool {
+	return r.Shadow == other.Shadow && slices.Equal(r.Variants, other.Variants)
+}
+
 // A Variant is a version under the name by which answers and metrics tell it from others.
 type Variant struct {
 	Name    string  `json:"name"`

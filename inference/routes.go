@@ -31,6 +31,9 @@ type Change struct {
 	// quarantine, From is the one that failed and Version the one that serves from then on.
 	Version string `json:"version,omitempty"`
 	From    string `json:"from,omitempty"`
+	// Revision is that of Version, and FromRevision that of From, where the Source tells them.
+	Revision     string `json:"revision,omitempty"`
+	FromRevision string `json:"from_revision,omitempty"`
 	// Forced: it was promoted whatever the gate said.
 	Forced bool `json:"forced,omitempty"`
 	// Route is the one that was set; nil if it is not about that.
@@ -153,7 +156,7 @@ func (r *Routes) of(model string) Route {
 // stray returns a version that the model's route names and that is not, as it is wished for, the one
 // that the route was set for; "" if there is none.
 func (r *Routes) stray(wish Aspired) string {
-	for version, revision := range r.get().Revisions[wish.Name] {
+	for version, revision := range r.get().Revisions[wish.Name] { // "" is that of what came with the program
 		if now := wish.Revisions[version]; now != "" && now != revision {
 			return version
 		}
@@ -194,7 +197,7 @@ func (s *routesState) add(c Change) {
 }
 
 // amend has another change stand where one was recorded; nil takes it back. The route that it set stays,
-// unless the other sets one.
+// unless the other sets one and nobody has set a third meanwhile.
 func (r *Routes) amend(recorded Change, other *Change) error {
 	return r.edit(func(next *routesState) {
 		for i, c := range slices.Backward(next.Changes) {
@@ -206,7 +209,7 @@ func (r *Routes) amend(recorded Change, other *Change) error {
 				break
 			}
 		}
-		if other != nil {
+		if other != nil && recorded.Route != nil && next.Routes[recorded.Model].equal(*recorded.Route) {
 			next.set(*other, nil)
 		}
 	})

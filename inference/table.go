@@ -90,7 +90,7 @@ func (r *Registry) publish() (swaps []swap) {
 				kept.versions[v.version] = v.live
 			default:
 				unwanted = append(unwanted, v.live)
-				v.state, v.draining, v.live = Unloading, v.live, nil
+				v.state, v.reason, v.draining, v.live = Unloading, "", v.live, nil
 				r.expectDrained(v, v.draining)
 			}
 		}

@@ -77,3 +77,25 @@ func TestPreviousIsMLflowsOwn(t *testing.T) {
 	}
 	serves(t, "rolled back after a restart", r, name, "1", third6)
 }
+
+// A promotion that fails leaves MLflow's aliases where they were, whatever stands in meanwhile: v1 is the
+// champion and broken, as v3 is, v2 a challenger that the gate refused, and what came with the program,
+// which serves, has the same numbers.
+func TestFailedPromotionGoesBackToTheAlias(t *testing.T) {
+	half, broken := tiny(t, "half_plus_two"), with(tiny(t, "half_plus_two"), map[string][]byte{modelFile: []byte("none")}, modelFile)
+	name := register(t, broken, half, broken)
+	tracking.Alias(t, name, inference.Champion, "1")
+	tracking.Alias(t, name, "challenger", "2")
+	tracking.Tag(t, name, "2", "gate.verdict", "refused")
+	s := newSource(t, tracking.URL, t.TempDir(), folder(t, name+"/1", name+"/2"), Options{})
+	r := newRegistry(t, s)
+	poll(t, r)
+	poll(t, r)
+	err := r.Promote(t.Context(), name, "3", inference.By{Actor: "anna", Reason: "a try"})
+	if err == nil || !strings.Contains(err.Error(), `stays at version "1"`) {
+		t.Errorf("got %v", err)
+	}
+	if got := tracking.Aliased(t, name, inference.Champion); got != "1" {
+		t.Errorf("champion is %s, want 1", got)
+	}
+}
