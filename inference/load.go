@@ -100,12 +100,23 @@ func (r *Registry) open(l loading, files string) bool {
 	return true
 }
 
-// prepare opens, checks and warms a version.
+// prepare opens, checks and warms a version, giving way to those who are served, if anybody is.
 func (r *Registry) prepare(ctx context.Context, v *versionRecord, dir string) (live *version, err error) {
 	config, err := ReadConfig(dir)
 	if err != nil {
 		return nil, err
 	}
+	// Threads that a model keeps would give way for good.
+	keepsThreads := config.Threads > 1 || config.Provider != "" && config.Provider != "cpu"
+	if keepsThreads || !r.table.Load().serves() {
+		return r.build(ctx, v, dir, config)
+	}
+	givingWay(func() { live, err = r.build(ctx, v, dir, config) })
+	return live, err
+}
+
+// build opens, checks and warms a version.
+func (r *Registry) build(ctx context.Context, v *versionRecord, dir string, config Config) (live *version, err error) {
 	golden, err := readGoldenIfAny(dir)
 	if err != nil {
 		return nil, err

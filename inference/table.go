@@ -34,6 +34,16 @@ func (m *tableModel) routed(name, key string) (v *version, variant string) {
 	return m.serving, Champion
 }
 
+// serves tells whether any model does.
+func (t *table) serves() bool {
+	for _, m := range t.models {
+		if m.serving != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // find returns nil where there is nothing to acquire.
 func (t *table) find(name, version string) *version {
 	m := t.models[name]
