@@ -229,7 +229,10 @@ func (r *Registry) promote(ctx context.Context, model, version string, change Ch
 	if err := r.look(ctx); err != nil {
 		return err
 	}
-	if serving, why := r.serving(model); serving != target.Version() {
+	if err := r.await(ctx, model, target.Version()); err != nil { // where what was loaded is of another source
+		return err
+	}
+	if serving, why := r.serving(model); !r.servesAsWished(model, target.Version()) {
 		err := fmt.Errorf("%w: alias %q of %q was moved to version %s, but version %q serves", ErrNotReady, Champion, model, target.Version(), serving)
 		if why != nil {
 			err = fmt.Errorf("%w: %w", err, why)
@@ -306,7 +309,7 @@ func (r *Registry) promoteUnlisted(ctx context.Context, source Holder, model, ve
 	if err := r.await(ctx, model, version); err != nil {
 		return err
 	}
-	if serving, _ := r.serving(model); serving == version {
+	if r.servesAsWished(model, version) {
 		served := change
 		served.Revision = r.revision(model, version) // by now it is known
 		if err := r.options.Routes.amend(change, &served); err != nil {
@@ -324,6 +327,14 @@ func (r *Registry) promoteUnlisted(ctx context.Context, source Holder, model, ve
 	failed = errors.Join(failed, r.look(ctx))
 	failed = fmt.Errorf("alias %q of %q stays at version %q: %w", Champion, model, r.wished(model).Aliases[Champion], failed)
 	return r.withdraw(ctx, change, failed)
+}
+
+// servesAsWished tells whether a version serves, and is the one that the Source has under its number.
+func (r *Registry) servesAsWished(model, version string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.models[model]
+	return m != nil && m.labels[""] == version && m.versions[version].loaded == m.wish.Revisions[version]
 }
 
 // wished returns what the Source said of a model last.

@@ -150,3 +150,18 @@ func TestRollBackToANumber(t *testing.T) {
 		t.Errorf("got %v in %s", err, states(r, "m"))
 	}
 }
+
+// A promotion of a number has succeeded when the source's version of it serves, not another's.
+func TestPromoteANumber(t *testing.T) {
+	g, r, wishes := released(t)
+	wishes[0].Versions, wishes[0].Serving, wishes[0].Aliases = []string{"2"}, "2", map[string]string{"champion": "2"}
+	g.wishes, g.verdicts = wishes, nil
+	g.put(t, "m", "2", "bad")
+	if err := r.Promote(t.Context(), "m", "2", anna); !errors.Is(err, ErrNotReady) {
+		t.Errorf("got %v in %s", err, states(r, "m"))
+	}
+	g.put(t, "m", "2", "mended")
+	if err := r.Promote(t.Context(), "m", "2", anna); err != nil {
+		t.Errorf("got %v in %s", err, states(r, "m"))
+	}
+}
