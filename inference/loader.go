@@ -2,6 +2,7 @@ package inference
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -69,14 +70,13 @@ type loading struct {
 	next  func()          // makes it the next one's turn
 }
 
-// loadWanted begins to load what is wanted and neither loaded nor on its way, in the order of unloaded.
-// Requires r.mu be held.
-func (r *Registry) loadWanted() {
+// beginLoads has versions loaded, in this order. Requires r.mu be held.
+func (r *Registry) beginLoads(versions []*versionRecord) {
 	var all []loading
 	if !r.closed {
 		turn := make(chan struct{})
 		close(turn)
-		for _, v := range r.unloaded() {
+		for _, v := range versions {
 			ctx, cancel := context.WithCancel(r.loader.ctx)
 			v.cancel = cancel
 			next := make(chan struct{})
@@ -114,9 +114,8 @@ func (r *Registry) end(l loading) {
 	if m := r.models[l.v.model]; m != nil && m.versions[l.v.version] == l.v && !l.v.wanted && l.v.live == nil && l.v.state != Unloading {
 		delete(m.versions, l.v.version)
 	}
-	if l.v.wanted && l.v.state == Start {
-		r.loadWanted()
-	}
+	// It may be wanted again, and others may have waited for it; what has failed is tried at the next look.
+	r.beginLoads(slices.DeleteFunc(r.unloaded(), func(v *versionRecord) bool { return v.state != Start }))
 	r.touch()
 }
 

@@ -121,7 +121,7 @@ func (r *Registry) adopt(ctx context.Context, wishes []Aspired) {
 		}
 	}
 	swaps = r.publish()
-	r.loadWanted()
+	r.beginLoads(r.unloaded())
 }
 
 // unloaded returns the versions that are to be loaded and are not on their way: those that are to serve

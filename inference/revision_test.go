@@ -217,8 +217,7 @@ func TestNumberOfWhatCameWithTheProgram(t *testing.T) {
 		}
 	}
 	s.put(t, "m", "3", "mended")
-	poll(t, r)
-	poll(t, r)
+	poll(t, r) // and what waited for it
 	if got := states(r, "m"); got != "2:AVAILABLE 3:AVAILABLE -> 3 challenger=2 champion=3" {
 		t.Errorf("got %s", got)
 	}
