@@ -49,7 +49,7 @@ func openEngine(ctx context.Context, p parts) (*engine, error) {
 	return e, nil
 }
 
-// newEngine is openEngine without the models, which load loads.
+// newEngine is openEngine without the models, which run loads.
 func newEngine(ctx context.Context, p parts) (*engine, error) {
 	memory, err := openStore(p.state)
 	if err != nil {
